@@ -1,0 +1,431 @@
+"""The words everything is said in.
+
+Three groups: what a user gets (`TypedDict`s, the same keys for every venue, plus `raw`), what travels
+inside (frozen slotted dataclasses), and what a stream says (events). Prices and sizes are `Decimal`
+in the quote currency and in coins; times end in `_ms` (milliseconds since the epoch).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
+
+Json: TypeAlias = Any  # the wire, and nowhere else
+Number: TypeAlias = Decimal | int | str | float  # accepted from a caller; float only through str()
+
+Side: TypeAlias = Literal["buy", "sell"]
+PositionSide: TypeAlias = Literal["long", "short"]
+MarketKind: TypeAlias = Literal["perp", "spot"]
+Liquidity: TypeAlias = Literal["maker", "taker"]
+OrderType: TypeAlias = Literal["market", "limit"]
+
+
+class TimeInForce(StrEnum):
+    """How long an order may live."""
+
+    GTC = "GTC"
+    IOC = "IOC"
+    FOK = "FOK"
+
+
+class OrderStatus(StrEnum):
+    """Where an order is. A partial fill that still rests is OPEN."""
+
+    PENDING = "pending"  # accepted, not yet matched
+    OPEN = "open"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+    @property
+    def terminal(self) -> bool:
+        return self not in (OrderStatus.PENDING, OrderStatus.OPEN)
+
+
+class Lane(IntEnum):
+    """Who goes first when a limit is tight; lower is more urgent."""
+
+    CANCEL = 0
+    HEDGE = 1
+    QUERY = 2
+    QUOTE = 3
+
+
+# --------------------------------------------------------------------------- what a user gets
+
+
+class Market(TypedDict):
+    """One market, as the venue describes it. None: the venue sets no such bound."""
+
+    symbol: str
+    coin: str
+    quote: str
+    kind: MarketKind
+    tick: Decimal  # price step
+    step: Decimal  # size step
+    min_size: Decimal
+    min_notional: Decimal | None
+    max_size: Decimal | None
+    multiplier: Decimal  # coins in one contract unit: 1000 for kPEPE
+    max_leverage: Decimal | None
+    significant_figures: int | None  # of a price, where the venue limits them
+    active: bool
+    raw: Json
+
+
+class Order(TypedDict):
+    """One order, as last reported."""
+
+    id: str  # the venue's; "" until the venue has told it
+    client_order_id: str | None
+    symbol: str
+    side: Side
+    type: OrderType
+    price: Decimal | None  # None for a market order
+    size: Decimal
+    filled: Decimal
+    average_price: Decimal | None
+    status: OrderStatus
+    time_in_force: TimeInForce
+    post_only: bool
+    reduce_only: bool
+    reason: str  # the venue's own word for why it ended, "" otherwise
+    timestamp_ms: int | None
+    raw: Json
+
+
+class Fill(TypedDict):
+    """One execution of one order of ours."""
+
+    id: str  # the venue's trade id; with order_id it is unique
+    order_id: str
+    client_order_id: str | None
+    symbol: str
+    side: Side
+    price: Decimal
+    size: Decimal
+    fee: Decimal | None  # positive paid, negative received; None: not told yet
+    fee_asset: str
+    liquidity: Liquidity
+    timestamp_ms: int
+    raw: Json
+
+
+class Position(TypedDict):
+    """One open position. A flat market has none."""
+
+    symbol: str
+    side: PositionSide
+    size: Decimal  # always positive
+    entry_price: Decimal
+    mark_price: Decimal | None
+    unrealized_pnl: Decimal | None
+    liquidation_price: Decimal | None
+    leverage: Decimal | None
+    raw: Json
+
+
+class Collateral(TypedDict):
+    """Account equity, in `currency`."""
+
+    total: Decimal
+    available: Decimal
+    unrealized_pnl: Decimal | None
+    currency: str
+    raw: Json
+
+
+class OrderBook(TypedDict):
+    """Best first on both sides; (price, size)."""
+
+    symbol: str
+    bids: list[tuple[Decimal, Decimal]]
+    asks: list[tuple[Decimal, Decimal]]
+    timestamp_ms: int | None
+
+
+class BBO(TypedDict):
+    """Best bid and offer; a missing side is None, never 0."""
+
+    symbol: str
+    bid: Decimal | None
+    bid_size: Decimal | None
+    ask: Decimal | None
+    ask_size: Decimal | None
+    timestamp_ms: int | None
+
+
+class LeverageInfo(TypedDict):
+    """None: the venue does not tell."""
+
+    symbol: str
+    leverage: Decimal | None
+    max_leverage: Decimal | None
+    margin_mode: Literal["cross", "isolated"] | None
+    raw: Json
+
+
+class FundingRate(TypedDict):
+    """`rate` is a fraction of notional for one interval; positive: longs pay."""
+
+    symbol: str
+    rate: Decimal
+    interval_hours: Decimal | None
+    next_funding_ms: int | None
+    raw: Json
+
+
+class Fees(TypedDict):
+    """Fractions of notional; negative: received. `assumed`: not told by the venue."""
+
+    symbol: str
+    maker: Decimal
+    taker: Decimal
+    assumed: bool
+    raw: Json
+
+
+class Symbols(TypedDict):
+    """What `get_available_symbols` gives."""
+
+    perp: list[str]
+    spot: list[str]
+
+
+# --------------------------------------------------------------------------- what travels inside
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRequest:
+    """An order on the venue's grid, ready to be encoded. `price` None: a market order."""
+
+    symbol: str
+    side: Side
+    size: Decimal
+    price: Decimal | None = None
+    client_id: str = ""
+    post_only: bool = False
+    reduce_only: bool = False
+    time_in_force: TimeInForce = TimeInForce.GTC
+    slippage_bps: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequest:
+    """A cancel of one order by either id."""
+
+    symbol: str
+    order_id: str = ""
+    client_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call to a venue. The same value goes by REST or, where `call` is set, by socket.
+
+    Attributes:
+        host: key into the venue's endpoints.
+        query: text values, already in the spelling that is sent and signed.
+        json: the body before encoding; `body` is made from it once, and `body` is what is signed
+            and sent.
+        call: RPC name on the venue's socket; "" where the request exists by REST only.
+        scope, weight: which limit it counts against, and how much.
+        lane: urgency inside that limit.
+        command: True for anything that may change an order: never sent twice, and without a
+            trustworthy answer its outcome is unknown.
+    """
+
+    method: str
+    path: str
+    json: Json = None
+    query: Mapping[str, str] | None = None
+    host: str = "rest"
+    signed: bool = False
+    scope: str = "default"
+    weight: int = 1
+    lane: Lane = Lane.QUERY
+    command: bool = False
+    call: str = ""
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def with_headers(self, **headers: str) -> Request:
+        return replace(self, headers={**self.headers, **headers})
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`count` units every `seconds`, as the venue documents them."""
+
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClientIdForm:
+    """What the venue accepts as a client order id.
+
+    Attributes:
+        low, high: inclusive bounds of an integer id. Ids travel as decimal text.
+    """
+
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueSpec:
+    """Everything about a venue that is data.
+
+    Attributes:
+        name: as the factory spells it.
+        endpoints: host key -> mainnet URL; each can be overridden, and nothing else is needed to
+            reach a simulated venue.
+        credentials, optional_credentials: names of the keys a user supplies.
+        supports: of "post_only", "reduce_only", "market", "ioc", "fok", "slippage_bps", "spot",
+            "client_order_id"; anything else asked for raises `Unsupported` before sending.
+        limits: scope -> Limit. A scope not named here is not limited.
+        errors: HTTP status or the venue's code -> class of ours.
+        order_route: the one route of order commands.
+        client_id: form of a client order id.
+        request_bound_ms: after which the venue refuses a late order request; None: no such bound.
+        fragile: the venue imitates a browser and may break without notice; never a primary.
+    """
+
+    name: str
+    endpoints: Mapping[str, str]
+    credentials: tuple[str, ...]
+    optional_credentials: tuple[str, ...] = ()
+    supports: frozenset[str] = frozenset()
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    errors: Mapping[int | str, type[Exception]] = field(default_factory=dict)
+    order_route: Literal["rest", "ws"] = "rest"
+    client_id: ClientIdForm = ClientIdForm(1, 2**48 - 1)
+    request_bound_ms: int | None = None
+    fragile: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a login gave: headers for every private request and handshake. Never printed."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    expires_ms: int | None = None
+
+
+class Topic(NamedTuple):
+    """Something to subscribe to, in our words.
+
+    channel: "book", "bbo", "mark", "trades" (public), "orders", "fills", "positions" (private).
+    symbol: the venue's spelling; "" for all symbols of an account channel.
+    """
+
+    channel: str
+    symbol: str = ""
+
+
+# --------------------------------------------------------------------------- what a stream says
+
+
+class Subscribed(NamedTuple):
+    """The venue confirmed; `topic` is the venue's own text for it."""
+
+    wire_topic: str
+
+
+class Reply(NamedTuple):
+    """The answer to a call over the socket: exactly one of body and error is set."""
+
+    id: int
+    body: Json = None
+    error: Exception | None = None
+
+
+class BookUpdate(NamedTuple):
+    """A snapshot or a change of a book; sizes are absolute, a size of zero removes the level.
+
+    `first` and `last` are the venue's sequence numbers that this update covers; a delta is good
+    when `first` follows the last one applied. Levels are (price, size) in the venue's own text.
+    """
+
+    symbol: str
+    bids: Iterable[tuple[str, str]]
+    asks: Iterable[tuple[str, str]]
+    first: int
+    last: int
+    snapshot: bool
+    timestamp_ms: int | None
+
+
+class BboUpdate(NamedTuple):
+    """Best bid and offer in the venue's own text; "" for an empty side, None for unchanged."""
+
+    symbol: str
+    bid: str | None
+    bid_size: str | None
+    ask: str | None
+    ask_size: str | None
+    timestamp_ms: int | None
+
+
+class MarkUpdate(NamedTuple):
+    """Mark price; index where the venue says it in the same breath."""
+
+    symbol: str
+    mark: Decimal
+    index: Decimal | None
+    timestamp_ms: int | None
+
+
+class OrderUpdate(NamedTuple):
+    """An order changed. `order["filled"]` is cumulative where the venue tells it."""
+
+    order: Order
+
+
+class FillUpdate(NamedTuple):
+    """An execution of ours."""
+
+    fill: Fill
+
+
+class PositionUpdate(NamedTuple):
+    """A position now: signed size in coins, zero when closed."""
+
+    symbol: str
+    size: Decimal
+    position: Position | None  # None when closed
+    timestamp_ms: int | None
+
+
+class StreamUp(NamedTuple):
+    """The connection is open and what was subscribed is subscribed again."""
+
+    generation: int
+
+
+class StreamDown(NamedTuple):
+    """The connection is gone: whatever came from it is no longer known to be true."""
+
+    reason: str
+
+
+Event: TypeAlias = (
+    Subscribed
+    | Reply
+    | BookUpdate
+    | BboUpdate
+    | MarkUpdate
+    | OrderUpdate
+    | FillUpdate
+    | PositionUpdate
+    | StreamUp
+    | StreamDown
+)
