@@ -17,7 +17,7 @@
     |- TransportError             no answer, or none that can be trusted           .request
     |  |- NotSynced               we do not know the account (or the book) at this moment
     |- ProtocolError              an answer this version does not understand       .request
-    |- OutcomeUnknown             an order command met one of the last two: query, never resend  .request
+    |- OutcomeUnknown             an order command met one of the last two: query, never resend
 
 Two questions decide the class: who has to act, and may the request have arrived.
 """

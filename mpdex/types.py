@@ -1,8 +1,8 @@
 """The words everything is said in.
 
-Three groups: what a user gets (`TypedDict`s, the same keys for every venue, plus `raw`), what travels
-inside (frozen slotted dataclasses), and what a stream says (events). Prices and sizes are `Decimal`
-in the quote currency and in coins; times end in `_ms` (milliseconds since the epoch).
+Three groups: what a user gets (`TypedDict`s, the same keys for every venue, plus `raw`), what
+travels inside (frozen slotted dataclasses), and what a stream says (events). Prices and sizes are
+`Decimal` in the quote currency and in coins; times end in `_ms` (milliseconds since the epoch).
 """
 
 from __future__ import annotations

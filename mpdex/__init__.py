@@ -1,0 +1,36 @@
+"""mpdex: one async Python interface to perpetual-futures DEXs, and a delta-neutral hedge on top.
+
+Importing this package imports nothing else: every name is looked up when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+# name -> module that defines it
+_EXPORTS = {
+    "MultiPerpDex": "multi_perp_dex",
+    "MultiPerpDexMixin": "multi_perp_dex",
+    "create_exchange": "exchange_factory",
+    "symbol_create": "exchange_factory",
+    "SYMBOL_FORMATS": "exchange_factory",
+    "SPOT_SYMBOL_FORMATS": "exchange_factory",
+    "BaseWSClient": "wrappers.base_ws_client",
+    "GrvtExchange": "wrappers.grvt",
+    "BackpackExchange": "wrappers.backpack",
+}
+
+__all__ = [*_EXPORTS, "__version__"]  # noqa: PLE0604  (the table is the list)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_EXPORTS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

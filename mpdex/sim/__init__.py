@@ -1,0 +1,1 @@
+"""Simulated venues: the other end of each wire. Shares no code with what it judges."""

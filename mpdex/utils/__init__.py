@@ -1,0 +1,1 @@
+"""What every venue shares: one place for each difficulty."""

@@ -1,0 +1,1 @@
+"""What is built out of the library: the delta-neutral hedge."""

@@ -1,0 +1,1 @@
+"""One venue each: data and translation."""
