@@ -23,7 +23,7 @@ _EXPORTS = {
     "BackpackExchange": "wrappers.backpack",
 }
 
-__all__ = [*_EXPORTS, "__version__"]  # noqa: PLE0604  (the table is the list)
+__all__ = [*_EXPORTS, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -379,8 +379,8 @@ class MarkUpdate(NamedTuple):
     """Mark price; index where the venue says it in the same breath."""
 
     symbol: str
-    mark: Decimal
-    index: Decimal | None
+    mark_price: Decimal
+    index_price: Decimal | None
     timestamp_ms: int | None
 
 
