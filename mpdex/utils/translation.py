@@ -1,0 +1,189 @@
+"""What a venue says about itself: pure functions between our words and its bytes.
+
+A venue overrides what it offers. What it leaves out raises `Unsupported` with the venue and the
+call in it, before anything is sent. No function here opens a socket, sleeps, logs or keeps state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, NoReturn
+
+from mpdex.errors import (
+    AuthError,
+    MpdexError,
+    RateLimited,
+    Unsupported,
+    VenueError,
+)
+from mpdex.types import (
+    BookUpdate,
+    CancelRequest,
+    Collateral,
+    Fees,
+    Fill,
+    FundingRate,
+    Json,
+    LeverageInfo,
+    Market,
+    Order,
+    OrderRequest,
+    Position,
+    Request,
+    Session,
+    VenueSpec,
+)
+
+if TYPE_CHECKING:
+    from mpdex.utils.rest import Answer
+
+
+class FillPage(NamedTuple):
+    """One page of own fills. `cursor` is None on the last one."""
+
+    fills: list[Fill]
+    cursor: str | None
+
+
+class Translation:
+    """The verbs of a venue. `keys` holds the credentials by name."""
+
+    SPEC: ClassVar[VenueSpec]
+    # Where a book starts: with the stream itself, or with a REST answer laid under buffered deltas.
+    BOOK_SNAPSHOT: ClassVar[Literal["stream", "rest"]] = "stream"
+
+    # ----------------------------------------------------------------- identity and errors
+
+    def sign(self, request: Request, now_ms: int) -> Request:
+        """The request with its proof added; sees the final `request.body`."""
+        return request
+
+    def decode_error(self, status: int, answer: Json, request: Request) -> MpdexError | None:
+        """The failure that this answer is, or None for a success.
+
+        The default judges by HTTP status alone; a venue whose "no" hides inside a 200, or whose
+        codes tell more, overrides it.
+        """
+        if status < 400:
+            return None
+        fallback = {401: AuthError, 403: AuthError, 429: RateLimited}.get(status, VenueError)
+        kind = self.SPEC.errors.get(status, fallback)
+        return kind(str(answer)[:300], venue=self.SPEC.name, raw=answer, code=str(status))
+
+    def encode_login(self) -> Request | None:
+        """The login, or None for a venue whose requests are each signed by themselves."""
+        return None
+
+    def decode_login(self, answer: Answer, now_ms: int) -> Session:
+        """The session that a login gave. Raises: AuthError."""
+        self._refuse("login")
+
+    # ----------------------------------------------------------------- markets
+
+    def encode_markets(self) -> list[Request]:
+        """The requests whose answers list every market."""
+        self._refuse("markets")
+
+    def decode_markets(self, answers: Sequence[Json]) -> list[Market]:
+        """Every market, from the answers to `encode_markets` in order."""
+        self._refuse("markets")
+
+    def encode_mark(self, market: Market) -> Request:
+        self._refuse("get_mark_price")
+
+    def decode_mark(self, answer: Json, market: Market) -> Decimal:
+        self._refuse("get_mark_price")
+
+    def encode_book(self, market: Market, depth: int) -> Request:
+        """Asks for at least `depth` levels a side, rounded up to what the venue offers."""
+        self._refuse("get_orderbook")
+
+    def decode_book(self, answer: Json, market: Market) -> BookUpdate:
+        """A snapshot; its `last` continues in the stream where BOOK_SNAPSHOT is "rest"."""
+        self._refuse("get_orderbook")
+
+    def encode_funding_rate(self, market: Market) -> Request:
+        self._refuse("get_funding_rate")
+
+    def decode_funding_rate(self, answer: Json, market: Market) -> FundingRate:
+        self._refuse("get_funding_rate")
+
+    # ----------------------------------------------------------------- orders
+
+    def encode_order(self, order: OrderRequest, market: Market, now_ns: int) -> Request:
+        """A checked order, on the grid, as one command."""
+        self._refuse("create_order")
+
+    def decode_order(self, answer: Json) -> Order:
+        """One order, from the answer to a place or to an order query."""
+        self._refuse("get_order")
+
+    def encode_cancel(self, cancel: CancelRequest, market: Market) -> Request:
+        self._refuse("cancel_order")
+
+    def decode_cancel(self, answer: Json) -> Order | None:
+        """The canceled order, or None where the venue only acknowledges."""
+        self._refuse("cancel_order")
+
+    def encode_cancel_all(self, market: Market) -> Request | None:
+        """Cancels all orders of one market; None: cancel them one by one."""
+        return None
+
+    def encode_order_queries(self, query: CancelRequest, market: Market) -> list[Request]:
+        """Where one order is looked for, first the live place, then the history.
+
+        Each is asked until one answers; `OrderNotFound` from all of them means not found.
+        """
+        self._refuse("get_order")
+
+    def decode_order_query(self, answer: Json, query: CancelRequest) -> Order | None:
+        """The order asked for, or None if this answer does not have it."""
+        return self.decode_order(answer)
+
+    def encode_open_orders(self, market: Market | None) -> Request:
+        self._refuse("get_open_orders")
+
+    def decode_orders(self, answer: Json) -> list[Order]:
+        self._refuse("get_open_orders")
+
+    def encode_fills(self, market: Market | None, since_ms: int, cursor: str | None) -> Request:
+        """One page of own fills at or after `since_ms`."""
+        self._refuse("get_fills")
+
+    def decode_fills(self, answer: Json, cursor: str | None) -> FillPage:
+        """That page; `cursor` is what the page was asked with."""
+        self._refuse("get_fills")
+
+    # ----------------------------------------------------------------- account
+
+    def encode_positions(self, market: Market | None) -> Request:
+        self._refuse("get_position")
+
+    def decode_positions(self, answer: Json) -> list[Position]:
+        """Open positions only; a flat market is absent."""
+        self._refuse("get_position")
+
+    def encode_collateral(self) -> Request:
+        self._refuse("get_collateral")
+
+    def decode_collateral(self, answer: Json) -> Collateral:
+        self._refuse("get_collateral")
+
+    def encode_leverage_info(self, market: Market) -> Request:
+        self._refuse("get_leverage_info")
+
+    def decode_leverage_info(self, answer: Json, market: Market) -> LeverageInfo:
+        self._refuse("get_leverage_info")
+
+    def encode_leverage(self, market: Market, leverage: Decimal, now_ns: int) -> Request:
+        self._refuse("update_leverage")
+
+    def encode_fees(self, market: Market) -> Request:
+        self._refuse("get_fees")
+
+    def decode_fees(self, answer: Json, market: Market) -> Fees:
+        self._refuse("get_fees")
+
+    def _refuse(self, call: str) -> NoReturn:
+        raise Unsupported(f"{call} is not offered here", venue=self.SPEC.name)
