@@ -1,0 +1,65 @@
+"""Make (once) the environment in which a venue's own SDK judges our simulated venue.
+
+    python tools/reference_env.py grvt        prints the path of that environment's python
+
+The SDKs pin what the project cannot live with (websockets 13, cryptography below 44), so each gets
+an environment of its own under `MPDEX_REFERENCE_DIR`, or `~/.cache/mpdex/reference`. An
+environment is made again when its pins change; a half-made one is never used.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+PINS: dict[str, tuple[str, ...]] = {
+    # coincurve: eth-account signs with it where it is installed, 50 times faster than without
+    "grvt": ("grvt-pysdk==0.2.1", "coincurve>=21"),
+    "backpack": ("bpx-py==2.0.11",),
+}
+
+
+def cache_dir() -> Path:
+    """Where the environments live."""
+    chosen = os.environ.get("MPDEX_REFERENCE_DIR")
+    return Path(chosen) if chosen else Path.home() / ".cache" / "mpdex" / "reference"
+
+
+def python_of(folder: Path) -> Path:
+    """The interpreter of the environment in `folder`."""
+    windows = sys.platform == "win32"
+    return folder / ("Scripts/python.exe" if windows else "bin/python")
+
+
+def ensure(venue: str) -> Path:
+    """The python of the venue's reference environment, made now if it is not there.
+
+    Raises: KeyError for a venue without a reference client; CalledProcessError when pip fails.
+    """
+    pins = PINS[venue]
+    folder = cache_dir() / venue
+    python, stamp = python_of(folder), folder / "pins.txt"
+    wanted = "\n".join((*pins, sys.version.split()[0], ""))
+    if stamp.is_file() and stamp.read_text() == wanted and python.exists():
+        return python
+    stamp.unlink(missing_ok=True)
+    venv.create(folder, with_pip=True, clear=folder.is_dir())
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, *pins], check=True, stdout=sys.stderr)
+    stamp.write_text(wanted)
+    return python
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1 or arguments[0] not in PINS:
+        sys.stderr.write(f"usage: reference_env.py {'|'.join(PINS)}\n")
+        return 2
+    sys.stdout.write(f"{ensure(arguments[0])}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
