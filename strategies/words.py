@@ -1,0 +1,356 @@
+"""The words the hedge is said in: what may happen, and what may be asked for.
+
+Events tell the core what has become known; commands tell the driver what to do. Both are plain
+data, so a run is a list of events and times, and can be played again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from mpdex.types import Fill, Lane, Order, OrderRequest
+
+Role: TypeAlias = Literal["primary", "hedge"]
+ROLES: tuple[Role, Role] = ("primary", "hedge")
+Source: TypeAlias = Literal["stream", "cum", "query", "barrier"]
+Level: TypeAlias = tuple[Decimal, Decimal]
+
+
+class Kind(StrEnum):
+    """Why an order of ours exists."""
+
+    MAKER = "maker"
+    HEDGE = "hedge"
+    UNWIND = "unwind"
+    FLATTEN = "flatten"
+
+
+class Refusal(StrEnum):
+    """Why a venue said no for certain; what follows is decided by class, never by venue."""
+
+    POST_ONLY = "post_only"
+    MARGIN = "margin"
+    PRICE_BAND = "price_band"
+    REDUCE_ONLY = "reduce_only"
+    VENUE_MODE = "venue_mode"
+    PERMISSION = "permission"
+    PRECISION = "precision"
+    RATE = "rate"
+    NOT_SENT = "not_sent"  # no connection: nothing left this machine
+    OTHER = "other"
+
+
+# --------------------------------------------------------------------------- events
+
+
+@dataclass(frozen=True, slots=True)
+class FillSeen:
+    """An execution, from whatever channel. Seen twice, it counts once."""
+
+    role: Role
+    fill: Fill
+    source: Source = "stream"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSeen:
+    """A report on an order; `filled` in it is cumulative."""
+
+    role: Role
+    order: Order
+    source: Source = "cum"
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceAcked:
+    """The venue answered a placement."""
+
+    role: Role
+    client_id: str
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceRefused:
+    """The order does not exist and never will."""
+
+    role: Role
+    client_id: str
+    refusal: Refusal
+    detail: str = ""
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeNotKnown:
+    """A placement met silence: it may live, it may have filled, it may still arrive."""
+
+    role: Role
+    client_id: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAcked:
+    """The venue took the cancel. A hint, not an end."""
+
+    role: Role
+    client_id: str
+    order: Order | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelFailed:
+    """`not_found`: the venue does not know such an open order: a probable fill."""
+
+    role: Role
+    client_id: str
+    not_found: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the venue said about one order, and about fills since it was sent. None: not found."""
+
+    role: Role
+    client_id: str
+    order: Order | None
+    fills: tuple[Fill, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotAnswered:
+    """The question about one order got no answer: nothing is learned."""
+
+    role: Role
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class BookTick:
+    """The best levels now, best first, and what the clip would cost on each side.
+
+    Attributes:
+        at: when it was received, in the clock's monotonic seconds.
+        buy, sell: average price to buy or sell the clip; None: not enough there.
+    """
+
+    role: Role
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    at: float
+    buy: Decimal | None = None
+    sell: Decimal | None = None
+
+    @property
+    def mid(self) -> Decimal | None:
+        if not self.bids or not self.asks:
+            return None
+        return (self.bids[0][0] + self.asks[0][0]) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Time has passed; whatever is due is looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLost:
+    """A venue's streams are down: what they told is no longer known to be true."""
+
+    role: Role
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBack:
+    """They are up again; what happened in between is still to be asked."""
+
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The answers of a barrier on one venue.
+
+    Attributes:
+        orders: client id -> the order, None: not found.
+        position: signed, in coins.
+    """
+
+    role: Role
+    orders: Mapping[str, Order | None]
+    fills: tuple[Fill, ...]
+    position: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFailed:
+    """The barrier could not be read."""
+
+    role: Role
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    """The operator wants an end; each repetition is more urgent."""
+
+    times: int = 1
+
+
+Event: TypeAlias = (
+    FillSeen
+    | OrderSeen
+    | PlaceAcked
+    | PlaceRefused
+    | OutcomeNotKnown
+    | CancelAcked
+    | CancelFailed
+    | Answered
+    | NotAnswered
+    | BookTick
+    | Timer
+    | StreamLost
+    | StreamBack
+    | Snapshot
+    | SnapshotFailed
+    | StopAsked
+)
+
+# --------------------------------------------------------------------------- commands
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Send this order, once, on the venue's one route."""
+
+    role: Role
+    kind: Kind
+    order: OrderRequest
+    lane: Lane
+    cycle: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Ask for a cancel; harmless if repeated."""
+
+    role: Role
+    client_id: str
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Ask what became of one order, and for the fills since `since_ms`."""
+
+    role: Role
+    client_id: str
+    order_id: str
+    since_ms: int
+    lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Recover:
+    """Read the barrier: these orders (client id -> id), fills since, position."""
+
+    role: Role
+    orders: Mapping[str, str]
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Send a `Timer` at this monotonic time at the latest."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Trading stopped by a rule. `exposed`: and not neutral; somebody must look."""
+
+    reason: str
+    exposed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The end, with the exit code."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Worth a line in the log: what was decided and why."""
+
+    text: str
+    urgent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """One booked fill, as the trades file has it."""
+
+    cycle: int
+    role: Role
+    kind: Kind
+    side: str
+    size: Decimal
+    price: Decimal
+    fee: Decimal | None
+    fee_asset: str
+    liquidity: str
+    order_id: str
+    client_id: str
+    trade_id: str
+    source: Source
+    late: bool
+    decision_price: Decimal | None
+    latency_ms: int | None
+    exposure: Decimal
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleDone:
+    """One finished cycle, as the cycles file has it. Sizes in coins, money in quote currency."""
+
+    cycle: int
+    started_ms: int
+    ended_ms: int
+    direction: str
+    closing: bool
+    size: Decimal
+    filled: Decimal
+    hedged: Decimal
+    unwound: Decimal
+    primary_price: Decimal | None
+    hedge_price: Decimal | None
+    raw_spread_bps: Decimal | None
+    basis_bps: Decimal | None
+    edge_bps: Decimal | None
+    cost_bps: Decimal | None
+    maker_fee: Decimal
+    taker_fee: Decimal
+    requotes: int
+    time_to_fill_ms: int | None
+    hedge_latency_ms: int | None
+    max_exposure: Decimal
+    exposure_seconds: Decimal
+    outcome: str
+    reason: str
+
+
+Command: TypeAlias = (
+    Place | Cancel | Query | Recover | SetTimer | Halt | Finish | Note | Trade | CycleDone
+)
