@@ -146,7 +146,13 @@ class ProtocolError(_Unanswered):
 
 
 class OutcomeUnknown(_Unanswered):
-    """An order command without a trustworthy answer: query by client id, never send again."""
+    """An order command without a trustworthy answer: query by client id, never send again.
+
+    Attributes:
+        client_order_id: of the order it was about; "" for a command without one.
+    """
+
+    client_order_id = ""
 
 
 def _with_request(detail: str, request: str = "", code: str = "") -> str:

@@ -1,0 +1,1 @@
+"""How every venue does it: the parts of `MultiPerpDexMixin`."""

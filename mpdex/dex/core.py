@@ -1,0 +1,244 @@
+"""The inside of an exchange object: keys, transports, streams, and how a command leaves.
+
+The public methods are in the modules beside this one; `multi_perp_dex` puts them together.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Mapping
+from typing import Any, ClassVar, Self
+
+from mpdex.errors import MissingCredentials, Unsupported, UsageError
+from mpdex.types import BookUpdate, Fill, Json, Order, Position, Request, Session
+from mpdex.utils.client_ids import ClientIds
+from mpdex.utils.clock import Clock, SystemClock
+from mpdex.utils.feeds import Feeds, Stream
+from mpdex.utils.markets import MarketList
+from mpdex.utils.pool import Lease, pool_of_loop
+from mpdex.utils.rest import RestTransport
+from mpdex.utils.session import SessionKeeper
+from mpdex.utils.throttle import Throttle
+from mpdex.utils.translation import Translation
+
+
+class DexCore(Translation):
+    """What every public method stands on."""
+
+    STREAMS: ClassVar[tuple[type[Any], ...]] = ()
+
+    def __init__(
+        self,
+        *,
+        endpoints: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        clock: Clock | None = None,
+        rng: random.Random | None = None,
+        engine: str = "picows",
+        read_only: bool = False,
+        **keys: str,
+    ) -> None:
+        super().__init__()
+        if not hasattr(type(self), "SPEC"):
+            _check_own_methods(type(self), keys)
+            return
+        self.read_only = read_only
+        self.keys = _checked_keys(self, keys)
+        self.endpoints = {**self.SPEC.endpoints, **(endpoints or {})}
+        self.clock: Clock = clock or SystemClock()
+        self.has_spot = "spot" in self.SPEC.supports
+        self.ws_supported = self._ws_supported()
+        self.client_ids = ClientIds(self.SPEC.client_id, self.clock)
+        self._rng = rng or random.Random()
+        self._stream_options = {"proxy": proxy, "engine": engine}
+        self._throttle = Throttle(self.SPEC.limits, clock=self.clock)
+        self._session = SessionKeeper(self._login, clock=self.clock) if self._logs_in() else None
+        self._rest = RestTransport(
+            self.SPEC,
+            self.endpoints,
+            clock=self.clock,
+            throttle=self._throttle,
+            sign=self.sign,
+            decode_error=self.decode_error,
+            session=self._session,
+            proxy=proxy,
+            rng=self._rng,
+        )
+        self._markets = MarketList(self.SPEC.name)
+        self._leases: dict[type[Any], Lease[Any]] = {}
+        self._orders_blocked = ""
+        self.feeds = Feeds(
+            self.SPEC.name,
+            stream_for=self._stream_for,
+            fetch_book=self._fetch_book if self.BOOK_SNAPSHOT == "rest" else None,
+            fetch_account=self._fetch_account,
+            clock=self.clock,
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    async def init(self) -> Self:
+        """Reads the venue's markets. Raises: TransportError, ProtocolError."""
+        if hasattr(type(self), "SPEC"):
+            await self.load_markets()
+        return self
+
+    async def load_markets(self) -> None:
+        """Asks the venue for its markets, again if asked again."""
+        answers = [await self._rest.send(request) for request in self.encode_markets()]
+        self._markets.replace(self.decode_markets(answers))
+        self.available_symbols = self._markets.by_coin("perp")
+
+    async def close(self) -> None:
+        """Ends subscriptions, connections that nobody else uses, and the HTTP session."""
+        await self.feeds.stop()
+        leases, self._leases = self._leases, {}
+        for lease in leases.values():
+            await lease.release()
+        await self._rest.close()
+
+    def block_orders(self, reason: str) -> None:
+        """From now on every command raises `Unsupported` with this reason; nothing is sent."""
+        self._orders_blocked = reason
+
+    @property
+    def _name(self) -> str:
+        return self.SPEC.name
+
+    @property
+    def rest_counts(self) -> Mapping[tuple[str, str], int]:
+        """(method, path) -> requests sent so far."""
+        return self._rest.counts
+
+    def _command(self, request: Request) -> Awaitable[Json]:
+        if self._orders_blocked:
+            raise Unsupported(f"{request} not sent: {self._orders_blocked}", venue=self._name)
+        self._need_keys(request)
+        if request.call and self.SPEC.order_route == "ws":
+            return self._call(request)
+        return self._rest.send(request)
+
+    def _call(self, request: Request) -> Awaitable[Json]:
+        stream = self._command_stream()
+        if stream is None:
+            return self._call_when_connected(request)
+        if self._throttle.try_acquire(request.scope, request.weight, request.lane):
+            return stream.call(request)  # type: ignore[no-any-return]
+        return self._call_when_allowed(stream, request)
+
+    async def _call_when_connected(self, request: Request) -> Json:
+        stream = await self._stream_for("orders")
+        return await self._call_when_allowed(stream, request)
+
+    async def _call_when_allowed(self, stream: Any, request: Request) -> Json:
+        await self._throttle.acquire(request.scope, request.weight, request.lane)
+        return await stream.call(request)
+
+    def _command_stream(self) -> Any:
+        lease = self._leases.get(self._stream_class("orders"))
+        return None if lease is None else lease.client
+
+    async def _private(self, request: Request) -> Json:
+        self._need_keys(request)
+        return await self._rest.send(request)
+
+    def _need_keys(self, request: Request) -> None:
+        if self.read_only and request.signed:
+            raise MissingCredentials(f"{request} needs keys; opened read-only", venue=self._name)
+
+    def _logs_in(self) -> bool:
+        return not self.read_only and self.encode_login() is not None
+
+    async def _login(self) -> Session:
+        request = self.encode_login()
+        assert request is not None
+        answer = await self._rest.send_raw(request)
+        return self.decode_login(answer, self.clock.now_ms())
+
+    def _stream_class(self, channel: str) -> type[Any]:
+        for stream in self.STREAMS:
+            if channel in stream.CHANNELS:
+                return stream
+        raise Unsupported(f"no stream of {channel} here", venue=self._name)
+
+    async def _stream_for(self, channel: str) -> Stream:
+        kind = self._stream_class(channel)
+        lease = self._leases.get(kind)
+        if lease is None:
+            url = self.endpoints[kind.HOST]
+            account = "" if self.read_only else self.keys[self.SPEC.credentials[0]]
+            lease = await pool_of_loop().acquire(
+                (kind, url, account), lambda: self._connect(kind, url)
+            )
+            if kind in self._leases:
+                await lease.release()
+                return self._leases[kind].client  # type: ignore[no-any-return]
+            self._leases[kind] = lease
+        return lease.client  # type: ignore[no-any-return]
+
+    async def _connect(self, kind: type[Any], url: str) -> Any:
+        stream = kind(
+            url=url,
+            keys=self.keys,
+            session=self._session if kind.PRIVATE else None,
+            clock=self.clock,
+            rng=self._rng,
+            **self._stream_options,
+        )
+        await stream.connect()
+        return stream
+
+    async def _fetch_book(self, symbol: str) -> BookUpdate:
+        market = self._markets[symbol]
+        return self.decode_book(await self._rest.send(self.encode_book(market, 1000)), market)
+
+    async def _fetch_account(
+        self, since_ms: int | None
+    ) -> tuple[list[Position], list[Order], list[Fill]]:
+        positions = await self.get_positions()
+        orders = self.decode_orders(await self._private(self.encode_open_orders(None)))
+        fills = [] if since_ms is None else await self.get_fills(since=since_ms - 60_000)
+        return positions, orders, fills
+
+    def _ws_supported(self) -> dict[str, bool]:
+        channels = frozenset().union(*(stream.CHANNELS for stream in self.STREAMS))
+        orders = self.SPEC.order_route == "ws"
+        return {
+            "get_mark_price": "mark" in channels,
+            "get_position": "positions" in channels,
+            "get_open_orders": "orders" in channels,
+            "get_collateral": False,
+            "get_orderbook": "book" in channels,
+            "create_order": orders,
+            "cancel_orders": orders,
+            "update_leverage": False,
+        }
+
+
+def _checked_keys(dex: DexCore, keys: Mapping[str, str]) -> Mapping[str, str]:
+    spec = dex.SPEC
+    unknown = sorted(set(keys) - {*spec.credentials, *spec.optional_credentials})
+    if unknown:
+        raise UsageError(f"unknown key {', '.join(unknown)}", venue=spec.name)
+    missing = [name for name in spec.credentials if not keys.get(name)]
+    if missing and not dex.read_only:
+        template = f"keys/copy.pk_{spec.name.replace('.', '_')}.py"
+        raise MissingCredentials(
+            f"{', '.join(missing)} missing; {template} shows what is needed", venue=spec.name
+        )
+    return dict(keys)
+
+
+def _check_own_methods(kind: type[DexCore], keys: Mapping[str, str]) -> None:
+    """A class without a SPEC brings every abstract method itself, as the guide shows."""
+    if keys:
+        raise TypeError(f"{kind.__name__}() got unexpected arguments: {', '.join(sorted(keys))}")
+    abstract = {name for base in kind.__mro__ for name in getattr(base, "__abstractmethods__", ())}
+    inherited = sorted(
+        name
+        for name in abstract - {"close_position"}
+        if getattr(kind, name).__module__.startswith(__package__ or "mpdex.dex")
+    )
+    if inherited:
+        raise TypeError(f"{kind.__name__} has neither a SPEC nor its own {', '.join(inherited)}")

@@ -1,0 +1,65 @@
+"""What the venue trades, and at what price now."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from mpdex.dex.core import DexCore
+from mpdex.types import Fees, FundingRate, Market, OrderBook, Symbols
+from mpdex.utils.orderbook import Book
+
+# A mark price older than this is asked for again by REST.
+_FRESH_SECONDS = 5.0
+
+
+class MarketMethods(DexCore):
+    """Markets, marks, books, funding, fees."""
+
+    async def get_available_symbols(self) -> Symbols:
+        """Every symbol the venue trades, asked of the venue."""
+        await self.load_markets()
+        return Symbols(perp=self._markets.symbols("perp"), spot=self._markets.symbols("spot"))
+
+    async def get_market(self, symbol: str) -> Market:
+        """Tick, step, minimums, multiplier, leverage bound. Raises: UnknownSymbol."""
+        return self._markets[symbol]
+
+    get_contract_attributes = get_market  # the predecessor's name for it
+
+    async def find_symbol(self, coin: str, kind: str = "perp") -> str:
+        """The venue's own symbol of a coin, from its list. Raises: UnknownSymbol."""
+        return self._markets.find(coin, kind)["symbol"]
+
+    async def get_mark_price(self, symbol: str) -> Decimal:
+        """Mark price of one market, in quote currency for one coin.
+
+        Raises: UnknownSymbol; TransportError if there is neither a fresh stream value nor an
+        answer.
+        """
+        market = self._markets[symbol]
+        mark, at = self.feeds.marks.get(symbol, (None, 0.0))
+        if mark is not None and self.clock.monotonic() - at <= _FRESH_SECONDS:
+            return mark
+        return self.decode_mark(await self._rest.send(self.encode_mark(market)), market)
+
+    async def get_orderbook(self, symbol: str, depth: int = 10) -> OrderBook:
+        """The best levels, best first. Raises: UnknownSymbol, TransportError."""
+        market = self._markets[symbol]
+        book = self.feeds.books.get(symbol)
+        if book is not None and not book.stale:
+            return book.levels(depth)
+        answer = await self._rest.send(self.encode_book(market, depth))
+        book = Book(symbol)
+        book.apply(self.decode_book(answer, market))
+        return book.levels(depth)
+
+    async def get_funding_rate(self, symbol: str) -> FundingRate:
+        """The rate of the running interval."""
+        market = self._markets[symbol]
+        answer = await self._rest.send(self.encode_funding_rate(market))
+        return self.decode_funding_rate(answer, market)
+
+    async def get_fees(self, symbol: str) -> Fees:
+        """The account's own rates for one market."""
+        market = self._markets[symbol]
+        return self.decode_fees(await self._private(self.encode_fees(market)), market)

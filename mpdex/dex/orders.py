@@ -1,0 +1,284 @@
+"""Placing, canceling and finding orders, and reading fills."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mpdex.dex.account import AccountMethods
+from mpdex.errors import BadOrder, OrderNotFound, OutcomeUnknown, Unsupported
+from mpdex.types import (
+    CancelRequest,
+    Fill,
+    Json,
+    Lane,
+    Market,
+    Number,
+    Order,
+    OrderRequest,
+    Position,
+    Side,
+    TimeInForce,
+    Topic,
+)
+from mpdex.utils.precision import check_order, snap_price, snap_size, to_decimal
+
+
+class OrderMethods(AccountMethods):
+    """Orders and fills."""
+
+    async def create_order(
+        self,
+        symbol: str,
+        side: str,
+        amount: Number,
+        price: Number | None = None,
+        order_type: str = "market",
+        *,
+        post_only: bool = False,
+        is_reduce_only: bool = False,
+        time_in_force: str | None = None,
+        client_order_id: str | None = None,
+        slippage_bps: Number | None = None,
+        lane: Lane = Lane.QUOTE,
+    ) -> Order:
+        """Places one order; with a price it is a limit order.
+
+        The size is rounded down to the venue's step and the price to its tick, away from the
+        market (a buy down, a sell up), so an order never costs more than was asked for.
+
+        Args:
+            amount: coins.
+            time_in_force: GTC, IOC or FOK; a market order is IOC.
+            client_order_id: in the venue's form; made here if left out.
+            slippage_bps: bound of a market order, where the venue can keep one.
+
+        Returns: the order as acknowledged; on venues that answer before matching it is PENDING.
+        Raises: UsageError before anything is sent; OrderRejected; OutcomeUnknown: the order may
+            live, ask `get_order` by the error's `client_order_id`.
+        """
+        market = self._markets[symbol]
+        order = self._order_request(
+            market,
+            side,
+            amount,
+            price,
+            order_type,
+            post_only=post_only,
+            reduce_only=is_reduce_only,
+            time_in_force=time_in_force,
+            client_id=client_order_id,
+            slippage_bps=slippage_bps,
+        )
+        return await self.submit_order(order, lane=lane)
+
+    def submit_order(
+        self, order: OrderRequest, *, lane: Lane = Lane.QUOTE
+    ) -> Coroutine[Any, Any, Order]:
+        """The fast path of `create_order`: an order that is on the grid already.
+
+        It is encoded, signed and, on a venue with order entry by socket, written before this
+        returns. Awaiting the result gives the acknowledged order or raises as `create_order`.
+        """
+        market = self._markets[order.symbol]
+        self._refuse_unsupported(order)
+        request = self.encode_order(order, market, self.clock.now_ns())
+        if request.lane is not lane:
+            request = replace(request, lane=lane)
+        return self._placed(self._command(request), order)
+
+    async def cancel_order(
+        self, symbol: str, order_id: str | None = None, *, client_order_id: str | None = None
+    ) -> Order | None:
+        """Asks for one cancel, by either id.
+
+        Returns: the canceled order where the venue says so at once, None where it only
+            acknowledges; the outcome is then on `watch_orders` and in `get_order`.
+        Raises: OrderNotFound: it is not open (it may have filled).
+        """
+        return await self.submit_cancel(
+            CancelRequest(symbol=symbol, order_id=order_id or "", client_id=client_order_id or "")
+        )
+
+    def submit_cancel(self, cancel: CancelRequest) -> Coroutine[Any, Any, Order | None]:
+        """The fast path of `cancel_order`; see `submit_order`."""
+        if not (cancel.order_id or cancel.client_id):
+            raise BadOrder("a cancel needs order_id or client_order_id", venue=self.SPEC.name)
+        market = self._markets[cancel.symbol]
+        request = self.encode_cancel(cancel, market)
+        return self._decoded(self._command(request), self.decode_cancel)
+
+    async def cancel_orders(
+        self, symbol: str, open_orders: Sequence[Order] | None = None
+    ) -> list[Order]:
+        """Cancels the given orders, or all of one market.
+
+        Returns: the orders that the cancel was asked for, as far as they are known. An order that
+            had ended before is left out.
+        """
+        market = self._markets[symbol]
+        if open_orders is None:
+            open_orders = await self.get_open_orders(symbol)
+            bulk = self.encode_cancel_all(market)
+            if bulk is not None:
+                if open_orders:
+                    await self._command(bulk)
+                return list(open_orders)
+        canceled = []
+        for order in open_orders:
+            try:
+                answer = await self.cancel_order(
+                    symbol, order["id"] or None, client_order_id=order["client_order_id"]
+                )
+            except OrderNotFound:
+                continue
+            canceled.append(answer or order)
+        return canceled
+
+    async def close_position(
+        self, symbol: str, position: Position | None = None, *, is_reduce_only: bool = True
+    ) -> Order | None:
+        """Closes a position at market. None: there was none."""
+        if position is None:
+            position = await self.get_position(symbol)
+        if not position:
+            return None
+        side = "sell" if position["side"].lower() in ("long", "buy") else "buy"
+        return await self.create_order(
+            symbol,
+            side,
+            position["size"],
+            price=None,
+            order_type="market",
+            is_reduce_only=is_reduce_only,
+        )
+
+    async def get_order(
+        self, symbol: str, order_id: str | None = None, *, client_order_id: str | None = None
+    ) -> Order:
+        """One order, open or ended, by either id.
+
+        Raises: OrderNotFound: the venue has no such order now. That is not proof that it never
+            will (a late request may still land).
+        """
+        query = CancelRequest(
+            symbol=symbol, order_id=order_id or "", client_id=client_order_id or ""
+        )
+        if not (query.order_id or query.client_id):
+            raise BadOrder("an order query needs order_id or client_order_id", venue=self._name)
+        for request in self.encode_order_queries(query, self._markets[symbol]):
+            try:
+                order = self.decode_order_query(await self._private(request), query)
+            except OrderNotFound:
+                continue
+            if order is not None:
+                return order
+        wanted = query.order_id or query.client_id
+        raise OrderNotFound(f"no order {wanted} on {symbol}", venue=self._name)
+
+    async def get_open_orders(self, symbol: str | None = None) -> list[Order]:
+        """Open orders of one market, or of the account."""
+        market = self._markets[symbol] if symbol else None
+        if self.feeds.account.synced and self.feeds.live(Topic("orders")):
+            return self.feeds.account.open_orders(symbol)
+        return self.decode_orders(await self._private(self.encode_open_orders(market)))
+
+    async def get_fills(self, symbol: str | None = None, since: int = 0) -> list[Fill]:
+        """Own fills at or after `since` (milliseconds since the epoch), oldest first."""
+        market = self._markets[symbol] if symbol else None
+        found: dict[tuple[str, str], Fill] = {}
+        cursor: str | None = None
+        while True:
+            answer = await self._private(self.encode_fills(market, since, cursor))
+            page = self.decode_fills(answer, cursor)
+            found.update(((fill["id"], fill["order_id"]), fill) for fill in page.fills)
+            cursor = page.cursor
+            if cursor is None:
+                fills = [fill for fill in found.values() if fill["timestamp_ms"] >= since]
+                return sorted(fills, key=lambda fill: fill["timestamp_ms"])
+
+    def new_client_id(self) -> str:
+        """A client order id that no order of this account had."""
+        return self.client_ids.new()
+
+    def _order_request(
+        self,
+        market: Market,
+        side: str,
+        amount: Number,
+        price: Number | None,
+        order_type: str,
+        *,
+        post_only: bool,
+        reduce_only: bool,
+        time_in_force: str | None,
+        client_id: str | None,
+        slippage_bps: Number | None,
+    ) -> OrderRequest:
+        limit = None if price is None else to_decimal(price)
+        if limit is None and (order_type == "limit" or post_only):
+            raise BadOrder("a limit order needs a price", venue=self._name)
+        if order_type not in ("market", "limit"):
+            raise BadOrder(f"order_type is market or limit, not {order_type!r}", venue=self._name)
+        wanted = _side(side, self._name)
+        tif = _time_in_force(time_in_force, market_order=limit is None, venue=self._name)
+        if post_only and tif is not TimeInForce.GTC:
+            raise BadOrder(f"a post-only order cannot be {tif}", venue=self._name)
+        size = snap_size(to_decimal(amount), market["step"])
+        if limit is not None:
+            limit = snap_price(limit, market, wanted)
+        check_order(market, size, limit)
+        return OrderRequest(
+            symbol=market["symbol"],
+            side=wanted,
+            size=size,
+            price=limit,
+            client_id=client_id or self.new_client_id(),
+            post_only=post_only,
+            reduce_only=reduce_only,
+            time_in_force=tif,
+            slippage_bps=None if slippage_bps is None else to_decimal(slippage_bps),
+        )
+
+    def _refuse_unsupported(self, order: OrderRequest) -> None:
+        supports = self.SPEC.supports
+        for flag, asked in (
+            ("post_only", order.post_only),
+            ("reduce_only", order.reduce_only),
+            ("market", order.price is None),
+            ("ioc", order.price is not None and order.time_in_force is TimeInForce.IOC),
+            ("fok", order.time_in_force is TimeInForce.FOK),
+            ("slippage_bps", order.slippage_bps is not None),
+        ):
+            if asked and flag not in supports:
+                raise Unsupported(f"{flag} is not offered here", venue=self._name)
+
+    async def _placed(self, answer: Awaitable[Json], order: OrderRequest) -> Order:
+        try:
+            return self.decode_order(await answer)
+        except OutcomeUnknown as error:
+            error.client_order_id = order.client_id
+            raise
+
+    async def _decoded(self, answer: Awaitable[Json], decode: Callable[[Json], Any]) -> Any:
+        return decode(await answer)
+
+
+def _side(side: str, venue: str) -> Side:
+    match side.lower():
+        case "buy" | "long":
+            return "buy"
+        case "sell" | "short":
+            return "sell"
+    raise BadOrder(f"side is buy or sell, not {side!r}", venue=venue)
+
+
+def _time_in_force(text: str | None, *, market_order: bool, venue: str) -> TimeInForce:
+    if text is None:
+        return TimeInForce.IOC if market_order else TimeInForce.GTC
+    try:
+        return TimeInForce(text.upper())
+    except ValueError:
+        known = ", ".join(TimeInForce)
+        raise BadOrder(f"time_in_force is one of {known}, not {text!r}", venue=venue) from None

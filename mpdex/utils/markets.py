@@ -1,0 +1,65 @@
+"""The venue's own list of markets: what exists, how it is spelled, on which grid.
+
+Nothing here is known beforehand. A wrong symbol is an error with the nearest ones in it, before
+anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from mpdex.errors import UnknownSymbol
+from mpdex.types import Market
+
+
+class MarketList:
+    """Markets of one venue, by symbol."""
+
+    def __init__(self, venue: str) -> None:
+        self._venue = venue
+        self._markets: dict[str, Market] = {}
+
+    def replace(self, markets: Sequence[Market]) -> None:
+        """Takes a new answer of the venue in place of the old."""
+        self._markets = {market["symbol"]: market for market in markets}
+
+    def __getitem__(self, symbol: str) -> Market:
+        try:
+            return self._markets[symbol]
+        except KeyError:
+            raise UnknownSymbol(self._sentence(symbol), venue=self._venue) from None
+
+    def symbols(self, kind: str) -> list[str]:
+        """Active symbols of one kind, sorted."""
+        return sorted(s for s, m in self._markets.items() if m["kind"] == kind and m["active"])
+
+    def by_coin(self, kind: str) -> dict[str, str]:
+        """coin -> symbol of the active markets of one kind; the first in order wins."""
+        found: dict[str, str] = {}
+        for symbol in self.symbols(kind):
+            found.setdefault(self._markets[symbol]["coin"], symbol)
+        return found
+
+    def find(self, coin: str, kind: str) -> Market:
+        """The one active market of a coin. Raises: UnknownSymbol if none, or more than one."""
+        matches = [
+            market
+            for market in self._markets.values()
+            if market["kind"] == kind
+            and market["active"]
+            and market["coin"].upper() == coin.upper()
+        ]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            names = ", ".join(sorted(market["symbol"] for market in matches))
+            raise UnknownSymbol(f"{coin} is ambiguous: {names}; name one", venue=self._venue)
+        raise UnknownSymbol(self._sentence(coin), venue=self._venue)
+
+    def _sentence(self, wanted: str) -> str:
+        if not self._markets:
+            return f"{wanted!r} cannot be checked: the markets are not loaded, await init() first"
+        near = get_close_matches(wanted.upper(), self._markets, n=3, cutoff=0.3)
+        hint = f"; nearest: {', '.join(near)}" if near else ""
+        return f"no market {wanted!r} here{hint}"
