@@ -103,7 +103,8 @@ class DexCore(Translation):
         self._orders_blocked = reason
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
+        """As the factory spells it."""
         return self.SPEC.name
 
     @property
@@ -113,7 +114,7 @@ class DexCore(Translation):
 
     def _command(self, request: Request) -> Awaitable[Json]:
         if self._orders_blocked:
-            raise Unsupported(f"{request} not sent: {self._orders_blocked}", venue=self._name)
+            raise Unsupported(f"{request} not sent: {self._orders_blocked}", venue=self.name)
         self._need_keys(request)
         if request.call and self.SPEC.order_route == "ws":
             return self._call(request)
@@ -145,7 +146,7 @@ class DexCore(Translation):
 
     def _need_keys(self, request: Request) -> None:
         if self.read_only and request.signed:
-            raise MissingCredentials(f"{request} needs keys; opened read-only", venue=self._name)
+            raise MissingCredentials(f"{request} needs keys; opened read-only", venue=self.name)
 
     def _logs_in(self) -> bool:
         return not self.read_only and self.encode_login() is not None
@@ -160,7 +161,7 @@ class DexCore(Translation):
         for stream in self.STREAMS:
             if channel in stream.CHANNELS:
                 return stream
-        raise Unsupported(f"no stream of {channel} here", venue=self._name)
+        raise Unsupported(f"no stream of {channel} here", venue=self.name)
 
     async def _stream_for(self, channel: str) -> Stream:
         kind = self._stream_class(channel)

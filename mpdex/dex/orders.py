@@ -166,7 +166,7 @@ class OrderMethods(AccountMethods):
             symbol=symbol, order_id=order_id or "", client_id=client_order_id or ""
         )
         if not (query.order_id or query.client_id):
-            raise BadOrder("an order query needs order_id or client_order_id", venue=self._name)
+            raise BadOrder("an order query needs order_id or client_order_id", venue=self.name)
         for request in self.encode_order_queries(query, self._markets[symbol]):
             try:
                 order = self.decode_order_query(await self._private(request), query)
@@ -175,7 +175,7 @@ class OrderMethods(AccountMethods):
             if order is not None:
                 return order
         wanted = query.order_id or query.client_id
-        raise OrderNotFound(f"no order {wanted} on {symbol}", venue=self._name)
+        raise OrderNotFound(f"no order {wanted} on {symbol}", venue=self.name)
 
     async def get_open_orders(self, symbol: str | None = None) -> list[Order]:
         """Open orders of one market, or of the account."""
@@ -218,13 +218,13 @@ class OrderMethods(AccountMethods):
     ) -> OrderRequest:
         limit = None if price is None else to_decimal(price)
         if limit is None and (order_type == "limit" or post_only):
-            raise BadOrder("a limit order needs a price", venue=self._name)
+            raise BadOrder("a limit order needs a price", venue=self.name)
         if order_type not in ("market", "limit"):
-            raise BadOrder(f"order_type is market or limit, not {order_type!r}", venue=self._name)
-        wanted = _side(side, self._name)
-        tif = _time_in_force(time_in_force, market_order=limit is None, venue=self._name)
+            raise BadOrder(f"order_type is market or limit, not {order_type!r}", venue=self.name)
+        wanted = _side(side, self.name)
+        tif = _time_in_force(time_in_force, market_order=limit is None, venue=self.name)
         if post_only and tif is not TimeInForce.GTC:
-            raise BadOrder(f"a post-only order cannot be {tif}", venue=self._name)
+            raise BadOrder(f"a post-only order cannot be {tif}", venue=self.name)
         size = snap_size(to_decimal(amount), market["step"])
         if limit is not None:
             limit = snap_price(limit, market, wanted)
@@ -252,7 +252,7 @@ class OrderMethods(AccountMethods):
             ("slippage_bps", order.slippage_bps is not None),
         ):
             if asked and flag not in supports:
-                raise Unsupported(f"{flag} is not offered here", venue=self._name)
+                raise Unsupported(f"{flag} is not offered here", venue=self.name)
 
     async def _placed(self, answer: Awaitable[Json], order: OrderRequest) -> Order:
         try:

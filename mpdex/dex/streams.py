@@ -81,4 +81,4 @@ class StreamMethods(DexCore):
         try:
             return self.feeds.books[symbol]
         except KeyError:
-            raise NotSynced(f"no book of {symbol} is subscribed", venue=self._name) from None
+            raise NotSynced(f"no book of {symbol} is subscribed", venue=self.name) from None
