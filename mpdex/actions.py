@@ -5,10 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, TypeAlias, TypedDict
 
-from multi_perp_dex import MultiPerpDexMixin
-
 from mpdex.errors import BadOrder
 from mpdex.types import Collateral, Fill, Order, Position, Symbols
+from multi_perp_dex import MultiPerpDexMixin
 
 Dex: TypeAlias = MultiPerpDexMixin
 
