@@ -1,0 +1,141 @@
+"""One market of a simulated venue: the engine, its scales, and what changed in its book.
+
+Sources speak in integers of 1e-8 (`UNIT`); levels are snapped onto the market's grid here, those
+that fall together are added up: bids round down, asks up, so that a snapped book cannot cross.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from mpdex.sim.engine import OTHER, Levels, Match, MatchingEngine
+from mpdex.sim.records import ZERO, BookChanged, Level, SimMarket
+from mpdex.types import Side
+
+UNIT = 10**8  # prices and sizes of market sources are integers of 1e-8
+
+
+class Quote(NamedTuple):
+    """Outside levels from a source, in units of 1e-8; `full` replaces the book, else best only."""
+
+    bids: Sequence[tuple[int, int]]
+    asks: Sequence[tuple[int, int]]
+    full: bool
+
+
+class Board:
+    """One market of an exchange: engine, scales, mark, and how it is bent."""
+
+    def __init__(
+        self, market: SimMarket, on_match: Callable[[Match], None], now_ns: Callable[[], int]
+    ) -> None:
+        self.market = market
+        self.engine = MatchingEngine(on_match)
+        self.now_ns = now_ns
+        self.tick_units = int(market.tick * UNIT)
+        self.step_units = int(market.step * UNIT)
+        self.seq = 1
+        self.mark = ZERO
+        self.mark_ns = 0
+        self.funding_rate = Decimal("0.0001")  # the usual base rate of an interval
+        self.shift_ppm = 0
+        self.depth_cap: dict[Side, int | None] = {"buy": None, "sell": None}  # lots of a side
+        self.last = Quote((), (), True)
+
+    def price(self, ticks: int) -> Decimal:
+        return ticks * self.market.tick
+
+    def size(self, lots: int) -> Decimal:
+        return lots * self.market.step
+
+    def ticks(self, price: Decimal) -> int:
+        return int(price / self.market.tick)
+
+    def lots(self, size: Decimal) -> int:
+        return int(size / self.market.step)
+
+    def told(self, side: Side, keys: Iterable[int]) -> list[Level]:
+        half = self.engine.halves[side]
+        return [(self.price(abs(key)), self.size(half.total(key))) for key in keys]
+
+    # ---------------------------------------------------------------- from the source
+
+    def apply(self, quote: Quote) -> None:
+        self.last = quote
+        bids, asks = self._snap(quote.bids, "buy"), self._snap(quote.asks, "sell")
+        if quote.full:
+            self.engine.set_book(bids, asks)
+            return
+        for ticks, lots in bids.items():
+            self.engine.set_best("buy", ticks, lots)
+        for ticks, lots in asks.items():
+            self.engine.set_best("sell", ticks, lots)
+
+    def snap_trade(self, price: int, size: int, taker: Side) -> tuple[int, int]:
+        """A trade on this grid: a sale lands on a bid level, so it rounds as bids do."""
+        return self._snap_price(price, OTHER[taker]), max(size // self.step_units, 1)
+
+    def _snap(self, levels: Iterable[tuple[int, int]], side: Side) -> Levels:
+        """Levels on this market's grid, those that fall together added up."""
+        snapped: Levels = {}
+        left = self.depth_cap[side]
+        for price, size in levels:
+            lots = size // self.step_units
+            if left is not None:
+                lots = min(lots, left)
+                left -= lots
+            if lots:
+                ticks = self._snap_price(price, side)
+                snapped[ticks] = snapped.get(ticks, 0) + lots
+        return snapped
+
+    def _snap_price(self, price: int, side: Side) -> int:
+        if self.shift_ppm:
+            price = price * (1_000_000 + self.shift_ppm) // 1_000_000
+        if side == "buy":
+            return price // self.tick_units
+        return -(-price // self.tick_units)
+
+    def mid(self) -> Decimal | None:
+        bid, ask = self.engine.best_outside("buy"), self.engine.best_outside("sell")
+        if bid is None or ask is None:
+            return None
+        return (bid + ask) * self.market.tick / 2
+
+
+class BookFeed:
+    """What changed in one book since it was last asked; as many feeds as there are readers."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._seq = board.seq
+        self._bids: set[int] = set()
+        self._asks: set[int] = set()
+        board.engine.halves["buy"].touched.append(self._bids)
+        board.engine.halves["sell"].touched.append(self._asks)
+
+    def take(self) -> BookChanged | None:
+        """Everything changed since the last call as one update; None if nothing did."""
+        if not self._bids and not self._asks:
+            return None
+        board = self._board
+        board.seq += 1
+        change = BookChanged(
+            board.market.symbol,
+            board.told("buy", sorted(self._bids)),
+            board.told("sell", sorted(self._asks)),
+            board.seq,
+            self._seq,
+            board.now_ns(),
+        )
+        self._seq = board.seq
+        self._bids.clear()
+        self._asks.clear()
+        return change
+
+    def close(self) -> None:
+        for side, keys in (("buy", self._bids), ("sell", self._asks)):
+            half = self._board.engine.halves[side]  # type: ignore[index]
+            half.touched = [feed for feed in half.touched if feed is not keys]
