@@ -1,0 +1,349 @@
+"""The command line: arguments in, tables or JSON out; what is done is elsewhere.
+
+Exit codes, the same for every command:
+
+    0  done
+    1  a venue refused or did not answer
+    2  the arguments or the configuration are wrong; nothing was sent
+    3  preflight or reconciliation refused; nothing was placed
+    4  the hedge halted, flat
+    5  the hedge halted with exposure
+    6  interrupted, and ended cleanly
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mpdex.errors import MpdexError, UsageError
+from mpdex.show import show, show_error
+
+app = typer.Typer(
+    name="mpdex",
+    help="One interface to perpetual-futures DEXs, and a delta-neutral hedge on top.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise typer.BadParameter(f"{text!r} is not a number") from None
+
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Mode = Annotated[str, typer.Option(help="sim, dry (live data, no orders) or live.")]
+Confirm = Annotated[
+    str, typer.Option(help="With --mode live: the word 'live', instead of a prompt.")
+]
+At = Annotated[
+    Path | None,
+    typer.Option(help="In sim mode: join the simulator whose JSON line is in this file."),
+]
+Venues = Annotated[
+    str,
+    typer.Option(help="Comma-separated; all configured venues if left out.", show_default=False),
+]
+Coin = Annotated[str | None, typer.Option(help="Such as ETH; every coin if left out.")]
+Size = Annotated[Decimal, typer.Option(parser=_decimal, metavar="COINS")]
+Price = Annotated[Decimal | None, typer.Option(parser=_decimal, metavar="PRICE")]
+
+
+# --------------------------------------------------------------------------- accounts
+
+
+@app.command()
+def check(
+    venues: Venues = "",
+    mode: Mode = "sim",
+    at: At = None,
+    confirm: Confirm = "",
+    as_json: Json = False,
+) -> None:
+    """Collateral, positions and unrealised profit of every configured venue."""
+    from mpdex import actions
+
+    _on_each("check", actions.check, venues, mode, at, confirm, as_json)
+
+
+@app.command()
+def order(
+    coin: Annotated[str, typer.Option(help="Such as ETH.")] = "ETH",
+    side: Annotated[str, typer.Option(help="buy or sell.")] = "buy",
+    size: Size = Decimal("0.01"),
+    price: Price = None,
+    post_only: Annotated[bool, typer.Option("--post-only")] = False,
+    reduce_only: Annotated[bool, typer.Option("--reduce-only")] = False,
+    time_in_force: Annotated[str | None, typer.Option("--tif", help="GTC, IOC or FOK.")] = None,
+    venues: Venues = "",
+    mode: Mode = "sim",
+    at: At = None,
+    confirm: Confirm = "",
+    as_json: Json = False,
+) -> None:
+    """Create one order on every configured venue; without a price it is a market order."""
+    from mpdex import actions
+
+    async def place(dex: actions.Dex) -> Any:
+        return await actions.order(
+            dex,
+            coin,
+            side,
+            size,
+            price=price,
+            post_only=post_only,
+            is_reduce_only=reduce_only,
+            time_in_force=time_in_force,
+        )
+
+    _on_each("order", place, venues, mode, at, confirm, as_json)
+
+
+@app.command()
+def close(
+    coin: Coin = None,
+    venues: Venues = "",
+    mode: Mode = "sim",
+    at: At = None,
+    confirm: Confirm = "",
+    as_json: Json = False,
+) -> None:
+    """Cancel open orders and close positions at market."""
+    from mpdex import actions
+
+    _on_each("close", lambda dex: actions.close(dex, coin), venues, mode, at, confirm, as_json)
+
+
+@app.command()
+def cancel(
+    coin: Coin = None,
+    venues: Venues = "",
+    mode: Mode = "sim",
+    at: At = None,
+    confirm: Confirm = "",
+    as_json: Json = False,
+) -> None:
+    """Cancel open orders."""
+    from mpdex import actions
+
+    _on_each("cancel", lambda dex: actions.cancel(dex, coin), venues, mode, at, confirm, as_json)
+
+
+@app.command()
+def pnl(
+    days: Annotated[int, typer.Option(help="How far back fills are read.")] = 1,
+    venues: Venues = "",
+    mode: Mode = "sim",
+    at: At = None,
+    confirm: Confirm = "",
+    as_json: Json = False,
+) -> None:
+    """Fills, traded notional and fees of the last days, and unrealised profit now."""
+    from mpdex import actions
+
+    _on_each("pnl", lambda dex: actions.pnl(dex, days), venues, mode, at, confirm, as_json)
+
+
+@app.command()
+def symbols(
+    venues: Venues = "",
+    mode: Mode = "sim",
+    at: At = None,
+    confirm: Confirm = "",
+    as_json: Json = False,
+) -> None:
+    """Every symbol each venue trades, asked of the venue."""
+    from mpdex import actions
+
+    _on_each("symbols", actions.symbols, venues, mode, at, confirm, as_json)
+
+
+# --------------------------------------------------------------------------- the hedge
+
+
+@app.command()
+def hedge(
+    primary: Annotated[str, typer.Option(help="Venue of the maker order.")],
+    hedge: Annotated[str, typer.Option(help="Venue of the taker hedge.")],
+    ticker: Annotated[str, typer.Option(help="Coin, such as ETH.")],
+    size: Size,
+    iterations: Annotated[int, typer.Option("--iter", help="Cycles to do.")] = 10,
+    fill_timeout: Annotated[float, typer.Option(help="Seconds a quote may wait.")] = 10.0,
+    count: Annotated[str, typer.Option(help="What --iter counts: attempts or fills.")] = "attempts",
+    direction: Annotated[str, typer.Option(help="alternate, long-first or short-first.")] = (
+        "alternate"
+    ),
+    on_complete: Annotated[str, typer.Option(help="Open pair at the end: flatten or neutral.")] = (
+        "flatten"
+    ),
+    on_exit: Annotated[str, typer.Option(help="Open pair at an interrupt: flatten or neutral.")] = (
+        "neutral"
+    ),
+    target_volume: Annotated[Decimal | None, typer.Option(parser=_decimal)] = None,
+    max_loss: Annotated[Decimal | None, typer.Option(parser=_decimal)] = None,
+    primary_symbol: Annotated[str | None, typer.Option(help="The venue's own spelling.")] = None,
+    hedge_symbol: Annotated[str | None, typer.Option(help="The venue's own spelling.")] = None,
+    logs: Annotated[Path, typer.Option(help="Where CSV, journal, summary and log go.")] = Path(
+        "logs"
+    ),
+    source: Annotated[
+        str, typer.Option(help="Sim market: walk, pair:FILE,FILE, or tape:FILE[,basis_bps,lag_ms].")
+    ] = "walk",
+    seed: Annotated[int, typer.Option(help="Of the simulated market and latency.")] = 1,
+    pace: Annotated[str, typer.Option(help="Sim time: fast (it jumps) or real.")] = "fast",
+    mode: Mode = "sim",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="The same as --mode dry.")] = False,
+    at: At = None,
+    confirm: Confirm = "",
+    as_json: Json = False,
+) -> None:
+    """Rest post-only orders on one venue and hedge every fill at once on the other."""
+    from mpdex.stage import HedgeRun, run_hedge_command
+
+    def settle() -> int:
+        from strategies.config import HedgeConfig
+
+        config = HedgeConfig(
+            primary=primary,
+            hedge=hedge,
+            ticker=ticker,
+            size=size,
+            iterations=iterations,
+            fill_timeout=fill_timeout,
+            count=count,  # type: ignore[arg-type]
+            direction=direction,  # type: ignore[arg-type]
+            on_complete=on_complete,  # type: ignore[arg-type]
+            on_exit=on_exit,  # type: ignore[arg-type]
+            target_volume=target_volume,
+            max_loss=max_loss,
+            primary_symbol=primary_symbol,
+            hedge_symbol=hedge_symbol,
+            logs=logs,
+            mode="dry" if dry_run else mode,  # type: ignore[arg-type]
+        )
+        _ask_for_live(config.mode, confirm)
+        run = HedgeRun(config, source=source, seed=seed, pace=pace, at=at, quiet=as_json)
+        result = run_hedge_command(run)
+        show("hedge", result.summary, as_json)
+        return result.exit_code
+
+    _exit_with(settle, as_json)
+
+
+# --------------------------------------------------------------------------- simulator, scaffold
+
+
+@app.command()
+def sim(
+    venues: Annotated[str, typer.Option(help="Comma-separated.")] = "grvt,backpack",
+    source: Annotated[str, typer.Option(help="As for hedge.")] = "walk",
+    seed: Annotated[int, typer.Option()] = 1,
+    host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
+) -> None:
+    """Run simulated venues until interrupted; prints one JSON line with endpoints and keys."""
+    from mpdex.stage import serve
+
+    _exit_with(lambda: serve(_names(venues), source=source, seed=seed, host=host), as_json=True)
+
+
+@app.command("new-venue")
+def new_venue(
+    name: Annotated[str, typer.Argument(help="As the factory will spell it.")],
+    folder: Annotated[Path, typer.Option(help="Where the package is made.")] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Scaffold a venue: wrapper, stream, simulated end, test, key template."""
+    from mpdex.scaffold import create
+
+    def settle() -> int:
+        show("new-venue", {"created": [str(path) for path in create(name, folder)]}, as_json)
+        return 0
+
+    _exit_with(settle, as_json)
+
+
+# --------------------------------------------------------------------------- entries
+
+
+def main() -> None:
+    """The console script `mpdex`."""
+    app()
+
+
+def main_hedge() -> None:
+    """`python hedge_mode.py …`: the hedge command under the plan's name."""
+    app(["hedge", *sys.argv[1:]], prog_name="hedge_mode.py")
+
+
+def main_by_module() -> None:
+    """`python main.py --module check …`: the command named after --module."""
+    arguments = sys.argv[1:]
+    for place, text in enumerate(arguments):
+        if text == "--module" and place + 1 < len(arguments):
+            rest = arguments[:place] + arguments[place + 2 :]
+            return app([arguments[place + 1], *rest], prog_name="main.py")
+        if text.startswith("--module="):
+            rest = arguments[:place] + arguments[place + 1 :]
+            return app([text.partition("=")[2], *rest], prog_name="main.py")
+    return app(arguments or ["--help"], prog_name="main.py")
+
+
+def _on_each(
+    title: str,
+    action: Callable[[Any], Awaitable[Any]],
+    venues: str,
+    mode: str,
+    at: Path | None,
+    confirm: str,
+    as_json: bool,
+) -> None:
+    from mpdex.stage import on_each
+
+    def settle() -> int:
+        _ask_for_live(mode, confirm)
+        results, failures = asyncio.run(on_each(action, _names(venues), mode=mode, at=at))
+        show(title, results, as_json)
+        for error in failures:
+            show_error(error, as_json)
+        return max((exit_code(error) for error in failures), default=0)
+
+    _exit_with(settle, as_json)
+
+
+def _names(venues: str) -> list[str]:
+    return [name.strip() for name in venues.split(",") if name.strip()]
+
+
+def _ask_for_live(mode: str, confirm: str) -> None:
+    if mode not in ("sim", "dry", "live"):
+        raise UsageError(f"--mode is sim, dry or live, not {mode!r}")
+    if mode != "live" or confirm == "live":
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("--mode live trades real money; add --confirm live to run unattended")
+    if typer.prompt("This trades real money. Type 'live' to go on", default="") != "live":
+        raise UsageError("not confirmed; nothing was sent")
+
+
+def _exit_with(settle: Callable[[], int], as_json: bool) -> None:
+    try:
+        code = settle()
+    except MpdexError as error:
+        show_error(error, as_json)
+        code = exit_code(error)
+    raise typer.Exit(code)
+
+
+def exit_code(error: MpdexError) -> int:
+    """What a failure ends the process with; an error may carry its own (`exit_code`)."""
+    return getattr(error, "exit_code", 2 if isinstance(error, UsageError) else 1)
