@@ -1,0 +1,201 @@
+"""What is owed is sent: hedge on H, or unwind on P. Level-triggered: it looks and decides.
+
+    debt D = -(E + R): exposure, less what is under way. UNKNOWN orders are reserved in full.
+    hedge: IOC limits on H through bands of 20, 50, 100 bps, each attempt on a newer book.
+    unwind: IOC limits on P, after too many attempts, too long, or a refusal that time cannot cure,
+            and only when the quote is proven gone.
+    exposed: neither worked; both venues in turn until one does.
+
+Quoting fails closed, hedging degrades open: without a valid book the price comes from the last
+mid, or from the other venue, with the widest band.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from mpdex.types import Side
+from mpdex.utils.precision import snap_size
+from strategies.desk import Desk, Episode, Phase
+from strategies.guards import book_trouble
+from strategies.quoting import through
+from strategies.words import Halt, Kind, Role
+
+# A second hedge may be under way for debt that arose since the first.
+_IN_FLIGHT = 2
+# How long an attempt waits for a book newer than the last one's end.
+_FRESH = 0.25
+_UNWINDS = 5
+_EXPOSED_QUICK, _EXPOSED_SLOW, _EXPOSED_TRIES = 2.0, 10.0, 10
+_LAST_MID_AGE = 2.0
+
+
+def work_debt(desk: Desk) -> None:
+    """Sends what is owed, if anything is."""
+    episode, debt = desk.episode, desk.debt
+    if abs(debt) < desk.dust:
+        if not desk.has(Kind.HEDGE, Kind.UNWIND) and not desk.owing:
+            _close_episode(desk)
+        return
+    if episode.since is None:
+        episode.since = desk.now
+    if desk.exposed:
+        _alternate(desk, debt)
+    elif _must_unwind(desk):
+        _unwind(desk, debt)
+    else:
+        _hedge(desk, debt)
+
+
+def _hedge(desk: Desk, debt: Decimal) -> None:
+    episode = desk.episode
+    in_flight = sum(1 for _ in desk.orders(Kind.HEDGE))
+    if in_flight >= _IN_FLIGHT or not _may_try(desk, "hedge"):
+        return
+    bands = desk.config.hedge_bands_bps
+    if _send(desk, "hedge", Kind.HEDGE, debt, bands[min(episode.attempts, len(bands) - 1)]):
+        episode.attempts += 1
+
+
+def _must_unwind(desk: Desk) -> str:
+    episode, config = desk.episode, desk.config
+    if not episode.must_unwind and not desk.has(Kind.HEDGE):
+        if episode.attempts >= config.hedge_attempts:
+            episode.must_unwind = f"{episode.attempts} attempts to hedge"
+        elif episode.since is not None and desk.now - episode.since > config.hedge_hard:
+            episode.must_unwind = f"exposed for {config.hedge_hard:g} s"
+    return episode.must_unwind
+
+
+def _unwind(desk: Desk, debt: Decimal) -> None:
+    episode = desk.episode
+    slot = desk.slot
+    if slot is not None:
+        desk.cancel(slot, "the quote must be gone before an unwind")
+        return
+    if desk.has(Kind.UNWIND) or not _may_try(desk, "primary"):
+        return
+    if episode.unwinds >= _UNWINDS:
+        expose(desk, f"{episode.unwinds} attempts to unwind after {episode.must_unwind}")
+        return
+    bands = desk.config.unwind_bands_bps
+    band = bands[min(episode.unwinds, len(bands) - 1)]
+    episode.unwinds += 1
+    if not _send(desk, "primary", Kind.UNWIND, debt, band):
+        episode.not_before = desk.now + _FRESH
+        desk.wake(episode.not_before)
+
+
+def expose(desk: Desk, why: str) -> None:
+    """Neither venue makes us neutral: call for help, and keep trying both."""
+    if desk.exposed:
+        return
+    desk.exposed = True
+    desk.stops_before = desk.stops
+    desk.exit_code, desk.exit_reason = 4, why
+    desk.enter(Phase.HALTED, why)
+    desk.say(Halt(why, exposed=True))
+
+
+def _alternate(desk: Desk, debt: Decimal) -> None:
+    episode = desk.episode
+    if desk.slot is not None:
+        desk.cancel(desk.slot, "exposed")
+    if desk.has(Kind.HEDGE, Kind.UNWIND) or desk.now < episode.not_before:
+        desk.wake(max(episode.not_before, desk.now))
+        return
+    tries = episode.attempts + episode.unwinds
+    pause = _EXPOSED_QUICK if tries < _EXPOSED_TRIES else _EXPOSED_SLOW
+    episode.not_before = desk.now + pause
+    widest = max(desk.config.hedge_bands_bps)
+    if tries % 2 == 0 or desk.slot is not None:
+        episode.attempts += 1
+        _send(desk, "hedge", Kind.HEDGE, debt, widest)
+    else:
+        episode.unwinds += 1
+        _send(desk, "primary", Kind.UNWIND, debt, widest)
+
+
+def _may_try(desk: Desk, role: Role) -> bool:
+    """Whether the pause is over and the book is newer than the last attempt's end."""
+    episode = desk.episode
+    if desk.now < episode.not_before:
+        desk.wake(episode.not_before)
+        return False
+    if episode.fresh_after is None:
+        return True
+    tick = desk.ticks.get(role)
+    newer = tick is not None and tick.at > episode.fresh_after
+    if not newer and desk.now < episode.fresh_after + _FRESH:
+        desk.wake(episode.fresh_after + _FRESH)
+        return False
+    return True
+
+
+def _send(desk: Desk, role: Role, kind: Kind, debt: Decimal, band: Decimal) -> bool:
+    """Places an IOC for the debt; False where that venue cannot take it."""
+    market = desk.setup.markets[role]
+    side: Side = "buy" if debt > 0 else "sell"
+    size = snap_size(abs(debt), market["step"])
+    if market["max_size"] is not None:
+        size = min(size, market["max_size"])
+    reference, sound = reference_price(desk, role, side)
+    if reference is None or size < max(market["min_size"], market["step"]):
+        return False
+    widest = max(desk.config.hedge_bands_bps)
+    price = through(reference, side, band if sound else widest, market)
+    if market["min_notional"] is not None and size * price < market["min_notional"]:
+        return False
+    desk.place(
+        role,
+        kind,
+        side,
+        size,
+        price,
+        reduce_only=kind is Kind.UNWIND and _shrinks(desk, side, size),
+        decision=reference,
+    )
+    return True
+
+
+def _shrinks(desk: Desk, side: Side, size: Decimal) -> bool:
+    """Reduce-only only where it is true: after a failed close the unwind opens the leg again."""
+    position = desk.ledger.position("primary")
+    reduces = position > 0 if side == "sell" else position < 0
+    return reduces and size <= abs(position) and not desk.episode.no_reduce_only
+
+
+def reference_price(desk: Desk, role: Role, side: Side) -> tuple[Decimal | None, bool]:
+    """(what the clip costs there, whether that comes from a valid book)."""
+    tick = desk.ticks.get(role)
+    if tick is not None and not book_trouble(tick, desk.now, desk.config.book_age):
+        clip = tick.buy if side == "buy" else tick.sell
+        levels = tick.asks if side == "buy" else tick.bids
+        return (clip or levels[-1][0]), True
+    mid, at = desk.last_mid.get(role, (None, 0.0))
+    if mid is not None and desk.now - at < _LAST_MID_AGE:
+        return mid, False
+    other: Role = "primary" if role == "hedge" else "hedge"
+    there = desk.last_mid.get(other)
+    return (there[0] if there else mid), False
+
+
+def _close_episode(desk: Desk) -> None:
+    """Neutral again: count how it went."""
+    episode = desk.episode
+    if episode.since is None:
+        return
+    desk.episode = Episode()
+    if desk.exposed:
+        desk.exposed = False
+        desk.say(Halt("neutral again", exposed=False))
+    if not episode.must_unwind:
+        desk.failures = 0
+        return
+    desk.failures += 1
+    desk.quote_after = desk.now + desk.config.failure_cool_down
+    if desk.cycle is not None:
+        desk.cycle.outcome, desk.cycle.reason = "unwound", episode.must_unwind
+    if episode.fatal or desk.failures >= desk.config.hedge_failures:
+        why = episode.fatal or f"{desk.failures} hedges in a row failed"
+        desk.stop(4, f"hedge: {why}")

@@ -1,0 +1,155 @@
+"""Positions from fills, and what is still owed.
+
+Rules:
+
+1. Fills are the only thing that moves a position. A snapshot, a balance or an answer's position
+   only checks it.
+2. A fill counts once, by (trade id, order id), whatever channel brings it.
+3. Where an order report says more was executed than the fills so far add up to, the difference is
+   *inferred* and counts at once. The true fill, when it comes, replaces it and moves nothing.
+
+Sizes are signed where they are called position, exposure or debt: positive is long.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TypeAlias
+
+from mpdex.types import Fill, Side
+from strategies.words import ROLES, Role
+
+ZERO = Decimal(0)
+# Trade ids kept to recognise a fill that comes again: days of trading, a few megabytes.
+_REMEMBERED = 50_000
+
+OrderKey: TypeAlias = tuple[Role, str]
+
+
+def signed(side: Side | str, size: Decimal) -> Decimal:
+    """Positive for a buy."""
+    return size if side == "buy" else -size
+
+
+def opposite(side: Side) -> Side:
+    return "sell" if side == "buy" else "buy"
+
+
+@dataclass(slots=True)
+class Account:
+    """What this run did on one venue. `cash` is what sales brought minus what purchases cost."""
+
+    position: Decimal = ZERO
+    volume: Decimal = ZERO
+    cash: Decimal = ZERO
+    fees: Decimal = ZERO
+
+
+@dataclass(slots=True)
+class Inferred:
+    """Executed according to an order report, not yet told by a fill."""
+
+    side: Side
+    size: Decimal
+    price: Decimal
+    told: bool = False  # recorded as a trade of its own: nobody waits for the true fill any more
+
+
+@dataclass(slots=True)
+class Exposure:
+    """How far from neutral, how long: maximum, and coins times seconds."""
+
+    now: Decimal = ZERO
+    maximum: Decimal = ZERO
+    seconds: Decimal = ZERO
+    since: float = 0.0
+
+    def update(self, exposure: Decimal, now: float) -> None:
+        elapsed = Decimal(str(round(max(now - self.since, 0.0), 6)))
+        self.seconds += abs(self.now) * elapsed
+        self.now, self.since = exposure, now
+        self.maximum = max(self.maximum, abs(exposure))
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The two accounts of a run."""
+
+    accounts: dict[Role, Account] = field(default_factory=lambda: {r: Account() for r in ROLES})
+    exposure_record: Exposure = field(default_factory=Exposure)
+    _seen: dict[tuple[Role, str, str], None] = field(default_factory=dict)
+    _inferred: dict[OrderKey, Inferred] = field(default_factory=dict)
+
+    @property
+    def exposure(self) -> Decimal:
+        """E = P + H."""
+        return self.accounts["primary"].position + self.accounts["hedge"].position
+
+    @property
+    def volume(self) -> Decimal:
+        return sum((a.volume for a in self.accounts.values()), ZERO)
+
+    def position(self, role: Role) -> Decimal:
+        return self.accounts[role].position
+
+    def debt(self, reserved: Decimal) -> Decimal:
+        """D = -(E + R): what must still be sent. `reserved`: signed rest of orders under way."""
+        return -(self.exposure + reserved)
+
+    def worth(self, mid: Decimal | None) -> Decimal:
+        """Profit of the run in quote currency, open positions at `mid`, after fees."""
+        cash = sum((a.cash - a.fees for a in self.accounts.values()), ZERO)
+        return cash + (self.exposure * mid if mid is not None else ZERO)
+
+    def take(self, key: OrderKey, fill: Fill, now: float) -> Decimal | None:
+        """Books a true fill.
+
+        Returns: how much of it was not counted before; None if it is the same fill again.
+        """
+        role = key[0]
+        identity = (role, fill["id"], fill["order_id"])
+        if identity in self._seen:
+            return None
+        self._seen[identity] = None
+        if len(self._seen) > _REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        replaced = self._replace_inferred(key, fill["size"])
+        self._move(role, fill["side"], fill["size"], fill["price"])
+        self.accounts[role].fees += fill["fee"] or ZERO
+        self.exposure_record.update(self.exposure, now)
+        return fill["size"] - replaced
+
+    def infer(self, key: OrderKey, side: Side, size: Decimal, price: Decimal, now: float) -> None:
+        """Books what an order report says and no fill has told yet."""
+        known = self._inferred.get(key)
+        if known is None:
+            self._inferred[key] = Inferred(side, size, price)
+        else:
+            known.price = (known.price * known.size + price * size) / (known.size + size)
+            known.size += size
+        self._move(key[0], side, size, price)
+        self.exposure_record.update(self.exposure, now)
+
+    def inferred(self, key: OrderKey) -> Inferred | None:
+        """What of an order rests on a report alone."""
+        return self._inferred.get(key)
+
+    def _replace_inferred(self, key: OrderKey, size: Decimal) -> Decimal:
+        known = self._inferred.get(key)
+        if known is None:
+            return ZERO
+        part = min(known.size, size)
+        self._move(key[0], opposite(known.side), part, known.price, volume=-1)
+        known.size -= part
+        if not known.size:
+            del self._inferred[key]
+        return part
+
+    def _move(
+        self, role: Role, side: Side, size: Decimal, price: Decimal, *, volume: int = 1
+    ) -> None:
+        account = self.accounts[role]
+        account.position += signed(side, size)
+        account.cash -= signed(side, size * price)
+        account.volume += volume * size * price
