@@ -225,7 +225,9 @@ class RestTransport:
             )
             body = await response.read()
         except self._foreign as error:
-            raise self._unanswered(_reason(error, self._timeout), request, error) from error
+            # aiohttp writes a proxy's URL, password included, into some of its messages.
+            cause = error if self._proxy is None else None
+            raise self._unanswered(_reason(error, self._timeout), request, error) from cause
         return Answer(response.status, response.headers, body)
 
     # ----------------------------------------------------------------- what an answer means
@@ -271,7 +273,7 @@ class RestTransport:
             return None
         if status == 429:
             raise self._refused(None, answer, request) from error
-        if status == 200 and body and not request.command and not _is_html(answer):
+        if status == 200 and body and not request.command and _is_text(answer):
             return body.decode(errors="replace")
         detail = f"HTTP {status} with a body that is not JSON"
         kind = OutcomeUnknown if request.command else ProtocolError
@@ -424,9 +426,11 @@ def _joined(headers: Mapping[str, str]) -> Mapping[str, str]:
     return joined
 
 
-def _is_html(answer: Answer) -> bool:
+def _is_text(answer: Answer) -> bool:
+    """Meant as plain text: neither a page nor damaged JSON."""
     kind = answer.headers.get("Content-Type", "")
-    return "html" in kind or answer.body.lstrip()[:1] == b"<"
+    started = answer.body.lstrip()[:1] in (b"<", b"{", b"[")
+    return not (started or "html" in kind or "json" in kind)
 
 
 def _excerpt(body: bytes) -> str:
