@@ -12,13 +12,14 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from mpdex.sim.records import Level, PublicTrade, SimFill, SimMarket, SimOrder, SimPosition
-from mpdex.sim.venues.grvt_wire import WireOrder
+from mpdex.sim.venues.grvt_wire import WireOrder, WireSignature
 from mpdex.types import Json, OrderStatus
 
 ZERO = Decimal(0)
 UNSET = "UNSPECIFIED"
 NANO = Decimal("1E-9")
 MICRO = Decimal("1E-6")
+UNSIGNED = WireSignature("0x00", "0x" + "0" * 64, "0x" + "0" * 64, 27, 0, 0, None, 0)
 
 # Why an order ended, in the exchange's word -> GRVT's.
 REASONS = {
@@ -37,6 +38,7 @@ REASONS = {
     "market": "MARKET_CANCEL",
     "liquidation": "LIQUIDATION",
     "adl": "LIQUIDATION",
+    "dropped": UNSET,
 }
 _STATUS = {
     OrderStatus.PENDING: "PENDING",
@@ -91,7 +93,7 @@ def render_state(order: SimOrder) -> dict[str, Json]:
     left = order.remaining if order.live else ZERO
     return {
         "status": _STATUS[order.status],
-        "reject_reason": REASONS[order.raw.get("why") or order.reason],
+        "reject_reason": REASONS[order.reason],
         "book_size": [number(left)],
         "traded_size": [number(order.filled)],
         "update_time": str(order.updated_ns),
@@ -106,20 +108,43 @@ def render_pending(order: SimOrder) -> dict[str, Json]:
         "reject_reason": UNSET,
         "book_size": [number(order.size)],
         "traded_size": ["0.0"],
-        "update_time": str(order.created_ns),
+        "update_time": str(order.updated_ns),
         "avg_fill_price": ["0.0"],
     }
+
+
+def sent(order: SimOrder) -> WireOrder:
+    """What the client sent; made up, unsigned, for an order that the venue itself made."""
+    wire: WireOrder | None = order.raw.get("wire")
+    return wire or WireOrder(
+        sub_account_id=int(order.account),
+        order_id="",
+        is_market=True,
+        time_in_force="IMMEDIATE_OR_CANCEL",
+        post_only=False,
+        reduce_only=False,
+        legs=1,
+        instrument=order.symbol,
+        size=order.size,
+        price=ZERO,
+        buying=order.side == "buy",
+        client_id="",
+        slippage_bps=ZERO,
+        builder="",
+        builder_fee=ZERO,
+        signature=UNSIGNED,
+    )
 
 
 def render_order(
     order: SimOrder, state: dict[str, Json], *, order_id: str | None = None
 ) -> dict[str, Json]:
-    """An order as every answer and stream shows it; `order.raw["wire"]` is what was sent.
+    """An order as every answer and stream shows it.
 
     Args:
         order_id: shown instead of the order's own: "0x00" while it is pending.
     """
-    wire: WireOrder = order.raw["wire"]
+    wire = sent(order)
     return {
         "order_id": order.order_id if order_id is None else order_id,
         "sub_account_id": order.account,
@@ -136,7 +161,9 @@ def render_order(
             }
         ],
         "signature": wire.signature.render(),
-        "metadata": render_metadata(order.client_id, order.created_ns),
+        "metadata": render_metadata(
+            order.client_id or "0", order.raw.get("taken", order.created_ns)
+        ),
         "state": state,
         "builder": wire.builder or "0x00",
         "builder_fee": number(wire.builder_fee),
@@ -146,7 +173,6 @@ def render_order(
 def render_fill(fill: SimFill, market: SimMarket, mark: Decimal, index: Decimal) -> dict[str, Json]:
     """`fee_rate` is in percent with four places, so a tiny maker rate shows as "0.0", as live."""
     order = fill.order
-    wire: WireOrder | None = order.raw.get("wire")
     notional = fill.price * fill.size
     rate = (fill.fee / notional * 100).quantize(Decimal("1E-3"), ROUND_DOWN) if notional else ZERO
     return {
@@ -167,9 +193,9 @@ def render_fill(fill: SimFill, market: SimMarket, mark: Decimal, index: Decimal)
         "trade_id": f"{fill.trade_id}-{1 if fill.liquidity == 'taker' else 2}",
         "order_id": order.order_id,
         "venue": "ORDERBOOK",
-        "is_liquidation": order.raw.get("liquidation", False),
+        "is_liquidation": order.reason == "liquidation",
         "client_order_id": order.client_id or "0",
-        "signer": wire.signature.signer if wire else "0x00",
+        "signer": sent(order).signature.signer,
         "broker": UNSET,
         "is_rpi": False,
         "builder": "0x00",
@@ -203,7 +229,7 @@ def render_position(position: SimPosition, cumulative_fee: Decimal) -> dict[str,
         "est_liquidation_price": fine(position.liquidation or ZERO),
         "leverage": number(position.leverage),
         "cumulative_fee": money(cumulative_fee),
-        "cumulative_realized_funding_payment": money(position.funding),
+        "cumulative_realized_funding_payment": money(-position.funding),
         "margin_type": "CROSS",
     }
 
@@ -267,6 +293,15 @@ def render_instrument(market: SimMarket, created_ns: int) -> dict[str, Json]:
         "adjusted_funding_rate_cap": "0.3",
         "adjusted_funding_rate_floor": "-0.3",
         "min_notional": number(market.min_notional or ZERO),
+    }
+
+
+def render_currency(symbol: str, id: int) -> dict[str, Json]:
+    return {
+        "id": id,
+        "symbol": symbol,
+        "balance_decimals": 6,
+        "quantity_multiplier": "1000000",
     }
 
 
@@ -366,4 +401,77 @@ def render_ticker(
         "funding_rate": percent,
         "funding_interval_hours": market.funding_hours,
         "next_funding_time": str(next_funding_ns),
+    }
+
+
+# --------------------------------------------------------------------------- account, the rest
+
+
+def render_state_frame(order: SimOrder) -> dict[str, Json]:
+    """Feed of `v1.state`: no instrument, side or size."""
+    return {
+        "order_id": order.order_id,
+        "client_order_id": order.client_id or "0",
+        "order_state": render_state(order),
+    }
+
+
+def render_missed_cancel(
+    account: str, client_id: str, order_id: str, now_ns: int
+) -> dict[str, Json]:
+    """Feed of `v1.cancel`: a cancel waited for an order that did not come."""
+    return {
+        "sub_account_id": account,
+        "client_order_id": client_id,
+        "order_id": order_id or "0x00",
+        "reason": UNSET,
+        "update_time": str(now_ns),
+        "cancel_status": "EXPIRED",
+    }
+
+
+def render_funding_payment(
+    position: SimPosition, received: Decimal, number_: int
+) -> dict[str, Json]:
+    """`amount` is positive when paid."""
+    return {
+        "event_time": str(position.updated_ns),
+        "sub_account_id": position.account,
+        "instrument": position.symbol,
+        "currency": "USDT",
+        "amount": money(-received),
+        "tx_id": str(number_),
+    }
+
+
+def render_funding_account(
+    main_account: str, balance: Decimal, maker: Decimal, taker: Decimal
+) -> dict[str, Json]:
+    """The main account and its fee tier: fees in millionths of notional, negative received."""
+    return {
+        "result": {
+            "main_account_id": main_account,
+            "total_equity": money(balance),
+            "spot_balances": [render_spot(balance)],
+            "vault_investments": [],
+            "total_cash_balance": money(balance),
+            "total_spot_asset_balance": "0.0",
+        },
+        "tier": {
+            "tier": 1,
+            "futures_taker_fee": int(taker.scaleb(6)),
+            "futures_maker_fee": int(maker.scaleb(6)),
+            "options_taker_fee": int(taker.scaleb(6)),
+            "options_maker_fee": int(maker.scaleb(6)),
+        },
+    }
+
+
+def render_leverage(market: SimMarket, leverage: Decimal, margin_type: str) -> dict[str, Json]:
+    return {
+        "instrument": market.symbol,
+        "leverage": number(leverage),
+        "min_leverage": "1.0",
+        "max_leverage": number(market.max_leverage),
+        "margin_type": margin_type,
     }

@@ -59,6 +59,8 @@ ERRORS: dict[int, tuple[int, str]] = {
     2233: (400, "Bulk request is too large or mixes instruments or kinds of id"),
     2301: (400, "Cancel time to live is too long"),
     2400: (400, "Reduce only order with no position"),
+    2401: (400, "Reduce only order must not increase position size"),
+    2402: (400, "Reduce only order size exceeds the position"),
     3000: (400, "Instrument is invalid"),
     3021: (400, "Either order ID or client order ID must be supplied"),
     3030: (400, "Feed selector is invalid"),
@@ -192,6 +194,7 @@ class WireOrder:
     price: Decimal
     buying: bool
     client_id: str
+    slippage_bps: Decimal
     builder: str
     builder_fee: Decimal
     signature: WireSignature
@@ -261,6 +264,7 @@ def parse_order(value: Json) -> WireOrder:
         price=parse_number(leg.get("limit_price")),
         buying=_flag(leg, "is_buying_asset"),
         client_id=_client_id(metadata),
+        slippage_bps=parse_number(metadata.get("slippage_bps")),
         builder=_text(value, "builder"),
         builder_fee=parse_number(value.get("builder_fee")),
         signature=parse_signature(value.get("signature")),
