@@ -90,7 +90,9 @@ class SimExchange:
 
     Attributes:
         accounts: by name; see `add_account`.
+        newest: the order of the last `place`.
         halted: "", "post_only", "cancel_only" or "down".
+        halt_hooks: called when that changes.
         twist: bends commands while set; the server sets and clears it around one handler call.
         report_delay: seconds by which events are held back (a fault), 0 normally.
     """
@@ -119,7 +121,9 @@ class SimExchange:
         self.markets = {market.symbol: market for market in markets}
         self.ledger = Ledger(markets, self.mark)
         self.orders: dict[str, SimOrder] = {}
+        self.newest: SimOrder | None = None
         self.halted: Halt = ""
+        self.halt_hooks: list[Callable[[Halt], None]] = []
         self.twist = Twist()
         self.report_delay = 0.0
         self._listeners: dict[type, list[Callable[[SimEvent], None]]] = {e: [] for e in EVENTS}
@@ -168,7 +172,7 @@ class SimExchange:
             setattr(order, name, value)
         order.order_id = order.order_id or self._order_ids()
         order.created_ns = order.updated_ns = self.clock.now_ns()
-        self.orders[order.order_id] = order
+        self.orders[order.order_id] = self.newest = order
         reason = self._refusal(order)
         if reason:
             return self._end(order, OrderStatus.REJECTED, reason)
@@ -574,6 +578,8 @@ class SimExchange:
     def halt(self, mode: Halt) -> None:
         """Change what the venue accepts; "" is normal trading."""
         self.halted = mode
+        for hook in self.halt_hooks:
+            hook(mode)
 
     def liquidate(self, account: str, symbol: str, size: Decimal | None = None) -> None:
         """Close a position, or `size` of it, at the mark."""

@@ -212,6 +212,11 @@ class SimVenue(ABC):
         """(scope, whose bucket, weight); scope "" is not limited."""
         return "", "", 1
 
+    def describe(self, request: SimRequest) -> Mapping[str, str]:
+        """What faults may choose a request by: side, symbol, size, price, client_id, order_id,
+        reduce_only ("true"), post_only ("true"), as far as the request says them."""
+        return {}
+
     def accept_ws(self, conn: SimConnection) -> SimReply | None:
         """A handshake on `conn.path`; a reply refuses it (401, 404), None accepts."""
         return None

@@ -1,6 +1,7 @@
 """The far ends of the venues' wires, and the table that finds them.
 
-An installed package adds its own in the entry-point group `mpdex.sim_venues`: name = "module:Class".
+An installed package adds its own in the entry-point group `mpdex.sim_venues`, as
+`name = "module:Class"`.
 """
 
 from __future__ import annotations
