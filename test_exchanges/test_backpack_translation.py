@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Any
 
@@ -99,8 +100,8 @@ SPOT = market(symbol="ETH_USDC", marketType="SPOT", imfFunction=None)
 
 
 def order(**changes: Any) -> OrderRequest:
-    fields = {"symbol": "ETH_USDC_PERP", "side": "buy", "size": D("0.50"), "client_id": "7"}
-    return OrderRequest(**{**fields, **changes})
+    given = {"symbol": "ETH_USDC_PERP", "side": "buy", "size": D("0.50"), "client_id": "7"}
+    return OrderRequest(**{**given, **changes})
 
 
 def encoded(asked: OrderRequest, on: Market = PERP) -> Request:
@@ -404,6 +405,31 @@ def test_a_signature_can_be_checked_with_the_public_key() -> None:
     text = auth.signing_text(request, NOW_MS)
     SigningKey(SEED).verify_key.verify(text.encode(), signature)
     assert signed.body is request.body
+
+
+def test_a_signature_changes_nothing_but_the_headers() -> None:
+    request = Request(
+        "DELETE",
+        "/api/v1/order",
+        json={"symbol": "A"},
+        query={},
+        host="other",
+        signed=True,
+        scope="orders",
+        weight=3,
+        lane=Lane.CANCEL,
+        command=True,
+        call="c",
+        body=b"b",
+        headers={"X-Broker-Id": "1"},
+    )
+    defaults = Request("GET", "/")
+    names = [field.name for field in fields(Request)]
+    assert all(getattr(request, name) != getattr(defaults, name) for name in names)
+    signed = BackpackAuth(API_KEY, SECRET).sign(request, NOW_MS)
+    assert signed.headers["X-Broker-Id"] == "1"
+    assert signed.headers["X-Timestamp"] == str(NOW_MS)
+    assert replace(signed, headers=request.headers) == request
 
 
 def test_an_order_keeps_its_short_window() -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from mpdex.errors import UsageError
@@ -83,7 +82,7 @@ class BackpackAuth:
         }
         if request.headers:
             headers = {**request.headers, **headers}
-        return replace(request, headers=headers)
+        return _with_headers(request, headers)
 
     def signing_text(self, request: Request, now_ms: int) -> str:
         """What is signed for a request, as text."""
@@ -123,6 +122,25 @@ def _instructed(instruction: str, fields: Mapping[str, Json]) -> str:
         if value is not None
     ]
     return "&".join([f"instruction={instruction}", *parts])
+
+
+def _with_headers(request: Request, headers: dict[str, str]) -> Request:
+    """`dataclasses.replace`, which takes more than twice as long and is on every order's path."""
+    return Request(
+        request.method,
+        request.path,
+        request.json,
+        request.query,
+        request.host,
+        request.signed,
+        request.scope,
+        request.weight,
+        request.lane,
+        request.command,
+        request.call,
+        request.body,
+        headers,
+    )
 
 
 def _plain(value: Json) -> str:
