@@ -19,7 +19,6 @@ import msgspec
 
 from mpdex.errors import (
     MpdexError,
-    ProtocolError,
     RateLimited,
     TransportError,
     Unsupported,
@@ -69,6 +68,9 @@ from wrappers.grvt_wire import (
     decimal,
     decode_ack,
     decode_fill,
+    decode_levels,
+    decode_margin_mode,
+    decode_market,
     decode_order,
     decode_position,
     error_of,
@@ -99,7 +101,6 @@ MILLIONTH: Final = Decimal("0.000001")
 PERCENT: Final = Decimal("0.01")
 # Tier 1 of the venue's help pages, for an account summary that names no rates.
 TIER_1: Final = (Decimal("-0.000001"), Decimal("0.00045"))
-TRADABLE: Final = frozenset({"ACTIVE", "REDUCE_ONLY"})  # of `status`, where an instrument has one
 
 
 class GrvtExchange(MultiPerpDexMixin, MultiPerpDex):
@@ -180,11 +181,14 @@ class GrvtExchange(MultiPerpDexMixin, MultiPerpDex):
     # ----------------------------------------------------------------- markets
 
     def encode_markets(self) -> list[Request]:
-        return [_market_data("instruments", {"kind": ["PERPETUAL"], "limit": PAGE}, "instrument")]
+        fields = {"kind": ["PERPETUAL"], "is_active": True, "limit": PAGE}
+        return [_market_data("instruments", fields, "instrument")]
 
     @checked
     def decode_markets(self, answers: Sequence[Json]) -> list[Market]:
-        return [_market(entry) for entry in answers[0]["result"] if entry["kind"] == "PERPETUAL"]
+        return [
+            decode_market(entry) for entry in answers[0]["result"] if entry["kind"] == "PERPETUAL"
+        ]
 
     def encode_mark(self, market: Market) -> Request:
         return _market_data("mini", {"instrument": market["symbol"]}, "instrument")
@@ -201,7 +205,7 @@ class GrvtExchange(MultiPerpDexMixin, MultiPerpDex):
     def decode_book(self, answer: Json, market: Market) -> BookUpdate:
         """Has no sequence number; it does not continue in the stream."""
         book = answer["result"]
-        bids, asks = _levels(book["bids"]), _levels(book["asks"])
+        bids, asks = decode_levels(book["bids"]), decode_levels(book["asks"])
         return BookUpdate(market["symbol"], bids, asks, 0, 0, True, ms(book.get("event_time")))
 
     def encode_funding_rate(self, market: Market) -> Request:
@@ -316,7 +320,7 @@ class GrvtExchange(MultiPerpDexMixin, MultiPerpDex):
             symbol=market["symbol"],
             leverage=decimal(entry.get("leverage")),
             max_leverage=decimal(entry.get("max_leverage")),
-            margin_mode=_margin_mode(entry.get("margin_type")),
+            margin_mode=decode_margin_mode(entry.get("margin_type")),
             raw=entry,
         )
 
@@ -351,12 +355,12 @@ class GrvtExchange(MultiPerpDexMixin, MultiPerpDex):
     def decode_fees(self, answer: Json, market: Market) -> Fees:
         """The account's own rates are millionths of notional, negative for a rebate."""
         tier: dict[str, Any] = answer.get("tier") or {}
-        maker, taker = tier.get("futures_maker_fee"), tier.get("futures_taker_fee")
-        told = maker is not None and taker is not None
-        rates = (Decimal(maker) * MILLIONTH, Decimal(taker) * MILLIONTH) if told else TIER_1
-        return Fees(
-            symbol=market["symbol"], maker=rates[0], taker=rates[1], assumed=not told, raw=tier
-        )
+        told: list[Json] = [tier.get("futures_maker_fee"), tier.get("futures_taker_fee")]
+        symbol = market["symbol"]
+        if None in told:
+            return Fees(symbol=symbol, maker=TIER_1[0], taker=TIER_1[1], assumed=True, raw=tier)
+        maker, taker = (Decimal(rate) * MILLIONTH for rate in told)
+        return Fees(symbol=symbol, maker=maker, taker=taker, assumed=False, raw=tier)
 
     # ----------------------------------------------------------------- helpers
 
@@ -439,43 +443,6 @@ def _account_number(text: str) -> int:
             venue=VENUE,
         )
     return int(text)
-
-
-# --------------------------------------------------------------------------- answers
-
-
-def _market(raw: Json) -> Market:
-    """One instrument. Its `min_size` is also its size step."""
-    return Market(
-        symbol=raw["instrument"],
-        coin=raw["base"],
-        quote=raw["quote"],
-        kind="perp",
-        tick=Decimal(raw["tick_size"]),
-        step=Decimal(raw["min_size"]),
-        min_size=Decimal(raw["min_size"]),
-        min_notional=decimal(raw.get("min_notional")),
-        max_size=None,  # max_position_size bounds the position, not the order
-        multiplier=Decimal(1),
-        max_leverage=None,  # by account: get_leverage_info
-        significant_figures=None,
-        active=raw.get("status", "ACTIVE") in TRADABLE,
-        raw=raw,
-    )
-
-
-def _levels(levels: Sequence[Json]) -> list[tuple[str, str]]:
-    return [(level["price"], level["size"]) for level in levels]
-
-
-def _margin_mode(word: str | None) -> Any:
-    """In our words; the documentation has it in lower case too."""
-    if word is None:
-        return None
-    modes = {"CROSS": "cross", "ISOLATED": "isolated"}
-    if word.upper() not in modes:
-        raise ProtocolError(f"unknown margin type {word!r}", venue=VENUE)
-    return modes[word.upper()]
 
 
 def _json_or_none(body: bytes) -> Json:

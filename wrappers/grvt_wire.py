@@ -10,10 +10,10 @@ eed18e5; help.grvt.io, fees (read 2026-10-22); read 2026-11-21.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, DecimalException
 from functools import wraps
-from typing import Final, ParamSpec, TypeVar
+from typing import Final, Literal, ParamSpec, TypeAlias, TypeVar
 
 from mpdex.errors import (
     AuthError,
@@ -35,6 +35,7 @@ from mpdex.types import (
     Fill,
     FillUpdate,
     Json,
+    Market,
     Order,
     OrderStatus,
     OrderUpdate,
@@ -70,6 +71,10 @@ TIMES_IN_FORCE: Final[Mapping[str, TimeInForce]] = {
     "IMMEDIATE_OR_CANCEL": TimeInForce.IOC,
     "FILL_OR_KILL": TimeInForce.FOK,
 }
+
+TRADABLE: Final = frozenset({"ACTIVE", "REDUCE_ONLY"})  # of `status`, where an instrument has one
+MarginMode: TypeAlias = Literal["cross", "isolated"]
+MARGIN_MODES: Final[Mapping[str, MarginMode]] = {"CROSS": "cross", "ISOLATED": "isolated"}
 
 # HTTP status or code -> ours. A code outside this table is a plain VenueError.
 ERRORS: Final[Mapping[int | str, type[Exception]]] = {
@@ -305,3 +310,35 @@ def position_update(feed: Json) -> PositionUpdate:
     size = Decimal(feed["size"])
     position = decode_position(feed) if size else None
     return PositionUpdate(feed["instrument"], size, position, ms(feed.get("event_time")))
+
+
+# --------------------------------------------------------------------------- markets
+
+
+def decode_market(raw: Json) -> Market:
+    """One perpetual. Its `min_size` is also its size step."""
+    return Market(
+        symbol=raw["instrument"],
+        coin=raw["base"],
+        quote=raw["quote"],
+        kind="perp",
+        tick=Decimal(raw["tick_size"]),
+        step=Decimal(raw["min_size"]),
+        min_size=Decimal(raw["min_size"]),
+        min_notional=decimal(raw.get("min_notional")),
+        max_size=None,  # max_position_size bounds the position, not the order
+        multiplier=Decimal(1),
+        max_leverage=None,  # by account: get_leverage_info
+        significant_figures=None,
+        active=raw.get("status", "ACTIVE") in TRADABLE,
+        raw=raw,
+    )
+
+
+def decode_levels(levels: Sequence[Json]) -> list[tuple[str, str]]:
+    return [(level["price"], level["size"]) for level in levels]
+
+
+def decode_margin_mode(word: str | None) -> MarginMode | None:
+    """The documentation has the word in lower case, live answers in upper."""
+    return None if word is None else _known(MARGIN_MODES, word.upper(), "margin type")

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mpdex.errors import ProtocolError
+from mpdex.errors import Unsupported
 from mpdex.types import (
     BboUpdate,
     BookUpdate,
@@ -97,9 +97,10 @@ class _AccountFrame(_Feed):
 
 
 class _Message(_Frame):
-    """A feed in unusual spelling, or a reply: exactly one of stream, result and error is set."""
+    """A feed in unusual spelling, or a reply: one of selector, result and error is set."""
 
-    stream: str | None = None
+    stream: str = ""
+    selector: str | None = None
     result: Json = None
     error: Json = None
     id: int = 0
@@ -121,32 +122,40 @@ class _Sequences:
     """Where each stream and selector of one connection stands."""
 
     def __init__(self) -> None:
-        self._last: dict[tuple[str, str], int | None] = {}
+        self._last: dict[tuple[str, str], int] = {}
+        self._begin: dict[tuple[str, str], int] = {}
 
     def clear(self) -> None:
         """Nothing is known of a new connection; its counters may belong to another gateway."""
         self._last.clear()
+        self._begin.clear()
 
     def begin(self, stream: str, selector: str, first: int) -> None:
-        """A confirmed subscription counts from `first`; frames that came sooner stand."""
+        """A confirmed subscription counts from `first`, unless its frames overtook that answer."""
         key = stream, selector
-        self._last[key] = max(first - 1, self._last.get(key) or 0)
+        if self._last.get(key, -1) < first:
+            self._begin[key] = first
 
     def follow(self, frame: _Feed) -> int | None:
-        """How many frames are missing before this one; None: it was here already.
+        """How many frames are missing before this one.
 
-        Raises: ProtocolError: the counter went back, the gateway is not the one it was.
+        None: it was here already. Negative: it does not continue the count at all, the gateway is
+        not the one it was.
         """
         key, number = (frame.stream, frame.selector), frame.sequence_number
         if number == 0:
             return 0
+        first = self._begin.get(key)
+        if first is not None and number < first:
+            return None  # older than the snapshot
         last = self._last.get(key)
-        if last is not None and number < last:
-            raise ProtocolError(f"{frame.stream} went back from {last} to {number}", venue=VENUE)
         self._last[key] = number
+        if first is not None:
+            del self._begin[key]
+            return 0 if number == first else -1
         if last is None:
             return 0
-        return None if number == last else number - last - 1
+        return None if number == last else max(number - last - 1, -1)
 
 
 class GrvtStream(VenueStream):
@@ -162,13 +171,13 @@ class GrvtStream(VenueStream):
 
     def stream_of(self, topic: Topic) -> tuple[str, str]:
         """Stream and selector; a feed repeats the selector as it was asked for."""
-        raise ProtocolError(f"no stream of {topic.channel}", venue=VENUE)
+        raise Unsupported(f"no stream of {topic.channel}", venue=VENUE)
 
     def wire_topic(self, topic: Topic) -> str:
         return "/".join(self.stream_of(topic))
 
     def encode_subscribe(self, topics: Sequence[Topic]) -> list[bytes]:
-        return self._frames("subscribe", topics, lambda asked: self.request_id(asked))
+        return self._frames("subscribe", topics, self.request_id)
 
     def encode_unsubscribe(self, topics: Sequence[Topic]) -> list[bytes]:
         return self._frames("unsubscribe", topics, lambda _: self.request_id())
@@ -190,12 +199,12 @@ class GrvtStream(VenueStream):
     def decode(self, frame: bytes) -> Iterable[Event]:
         """Events of one frame; streams never asked for say nothing.
 
-        Raises: msgspec's errors, ProtocolError for a frame that is not as documented.
+        Raises: msgspec's errors or ProtocolError for a frame that is not as documented.
         """
         if frame.startswith(_FEED):
             return self.decode_feed(frame[len(_FEED) : frame.find(b'"', len(_FEED))], frame)
         message = _message(frame)
-        if message.stream is not None:
+        if message.selector is not None:
             return self.decode_feed(message.stream.encode(), frame)
         return self._decode_reply(message)
 
@@ -207,7 +216,7 @@ class GrvtStream(VenueStream):
         """Whether a frame is news. Ends the connection when one before it is missing."""
         missing = self._sequences.follow(frame)
         if missing:
-            self._drop(f"{missing} frames of {frame.stream} are missing")
+            self._drop(f"{frame.stream} {frame.selector} has a gap at {frame.sequence_number}")
         return missing == 0
 
     def _decode_reply(self, message: _Message) -> Iterable[Event]:
@@ -243,10 +252,6 @@ class GrvtMarketStream(GrvtStream):
     CHANNELS = frozenset(MARKET_STREAMS)
     PRIVATE = False
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._fresh: set[str] = set()  # selectors of books whose snapshot is the last that came
-
     def stream_of(self, topic: Topic) -> tuple[str, str]:
         stream, rate = MARKET_STREAMS[topic.channel]
         return stream, topic.symbol + rate
@@ -262,24 +267,18 @@ class GrvtMarketStream(GrvtStream):
         return ()
 
     def _book(self, frame: _BookFrame) -> Iterable[Event]:
-        """The snapshot is number 0 and the next change follows it, whatever its number is.
-
-        A change with a gap before it keeps its own number, which the book then refuses.
-        """
+        """A gap inside the count is the book's to find; a count that is another one ends it all."""
         missing = self._sequences.follow(frame)
         if missing is None:
             return ()
+        if missing < 0:
+            self._drop(f"{frame.stream} {frame.selector} counts anew at {frame.sequence_number}")
+            return ()
         book, number = frame.feed, frame.sequence_number
-        first = number
-        if number == 0:
-            self._fresh.add(frame.selector)
-        elif frame.selector in self._fresh:
-            self._fresh.remove(frame.selector)
-            first = number if missing else 1
         bids = [(level.price, level.size) for level in book.bids]
         asks = [(level.price, level.size) for level in book.asks]
         time_ms = _ms(book.event_time)
-        return (BookUpdate(book.instrument, bids, asks, first, number, number == 0, time_ms),)
+        return (BookUpdate(book.instrument, bids, asks, number, number, number == 0, time_ms),)
 
     def _bbo(self, frame: _MiniFrame) -> Iterable[Event]:
         if not self.follow(frame):
@@ -292,10 +291,6 @@ class GrvtMarketStream(GrvtStream):
         elif bid is bid_size is ask is ask_size is None:
             return ()
         return (BboUpdate(mini.instrument, bid, bid_size, ask, ask_size, _ms(mini.event_time)),)
-
-    def _on_down(self, reason: str, *, was_open: bool) -> None:
-        self._fresh.clear()
-        super()._on_down(reason, was_open=was_open)
 
 
 def _mark(mini: _Mini) -> Iterable[Event]:
