@@ -269,7 +269,7 @@ class RestTransport:
     def _judge_text(self, answer: Answer, request: Request, error: Exception) -> Json:
         """Not JSON: an acknowledgement without a body, a text that was asked for, or a surprise."""
         status, body = answer.status, answer.body.strip()
-        if status in (202, 204) and not body:
+        if not body and (status in (202, 204) or (status == 200 and _sets(request))):
             return None
         if status == 429:
             raise self._refused(None, answer, request) from error
@@ -408,6 +408,11 @@ def _address(text: str) -> URL:
     from yarl import URL
 
     return URL(text, encoded=True)
+
+
+def _sets(request: Request) -> bool:
+    """Whether it changes a setting: there an empty 200 says all; an order has an answer."""
+    return request.method != "GET" and not request.command
 
 
 def _retry_after(answer: Answer) -> float | None:

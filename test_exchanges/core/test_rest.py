@@ -295,6 +295,7 @@ async def test_an_acknowledgement_may_be_empty() -> None:
         assert await acme.transport.send(CANCEL) is None
         with pytest.raises(OutcomeUnknown):
             await acme.transport.send(CANCEL)
+        assert await acme.transport.send(Request("PATCH", "/settings", json={})) is None
 
 
 @pytest.mark.parametrize("kind", ["text/html", "text/plain", "application/json"])
