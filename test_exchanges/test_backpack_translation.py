@@ -40,6 +40,7 @@ from mpdex.types import (
     OrderStatus,
     OrderUpdate,
     PositionUpdate,
+    Reply,
     Request,
     TimeInForce,
     Topic,
@@ -533,3 +534,18 @@ def test_a_closed_position() -> None:
     stream = BackpackAccountClient(keys={})
     frame = account_frame("positionUpdate", s="ETH_USDC_PERP", q="0.0", E=1000, e="positionClosed")
     assert list(stream.decode(frame)) == [PositionUpdate("ETH_USDC_PERP", D(0), None, 1)]
+
+
+def test_a_refused_subscription_is_a_visible_drop(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = BackpackAccountClient(keys={})
+    reasons: list[str] = []
+    monkeypatch.setattr(stream, "_drop", reasons.append)
+    frame = b'{"id":null,"error":{"code":4001,"message":"Invalid signature"}}'
+    (reply,) = stream.decode(frame)
+    assert isinstance(reply, Reply)
+    assert isinstance(reply.error, AuthError)
+    stream._settle(reply)
+    assert len(reasons) == 1
+    assert "Invalid signature" in reasons[0]
+    stream._settle(Reply(1, body={}))
+    assert len(reasons) == 1
