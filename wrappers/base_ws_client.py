@@ -192,19 +192,20 @@ class BaseWSClient(ABC):
     # ------------------------------------------------------------------ the owner task
 
     async def _own(self) -> None:
+        failure: Exception | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 reader = group.create_task(self._read())
-                await self._serve()
+                failure = await self._serve()
                 reader.cancel()
         finally:
             self._running = False
             link = self._link
             self._drop("closed")
             self.state = State.CLOSED
-            self._settle_first(TransportError("closed", venue=self.name))
             if link is not None:
                 await link.wait_closed()
+            self._settle_first(failure or TransportError("closed", venue=self.name))
 
     async def _read(self) -> None:
         while True:
@@ -213,23 +214,24 @@ class BaseWSClient(ABC):
                 with self.quarantine:
                     await self._handle_message(_decode_json(frame))
 
-    async def _serve(self) -> None:
+    async def _serve(self) -> Exception:
         """Connect, stay until it is lost, wait, again; ends only if the first one never comes."""
         loop = asyncio.get_running_loop()
         self._waits = self._new_waits()
-        while (link := await self._reconnect_with_backoff()) is not None:
+        while isinstance(link := await self._reconnect_with_backoff(), Link):
             opened = loop.time()
             await link.lost
             await link.wait_closed()
             if loop.time() - opened > self.RECONNECT_MAX:  # a good one: forget earlier troubles
                 self._waits = self._new_waits()
             await asyncio.sleep(next(self._waits))
+        return link
 
     def _new_waits(self) -> Iterator[float]:
         return delays(self.RECONNECT_MIN, self.RECONNECT_MAX, rng=self._rng)
 
-    async def _reconnect_with_backoff(self) -> Link | None:
-        """Try until a connection is greeted; None when the first one is given up."""
+    async def _reconnect_with_backoff(self) -> Link | Exception:
+        """Try until a connection is greeted; the error when the first one is given up."""
         attempt = 0
         while True:
             attempt += 1
@@ -238,8 +240,7 @@ class BaseWSClient(ABC):
             except Exception as error:  # noqa: BLE001  (edge of the owner task: it outlives them all)
                 self._drop(str(error))
                 if not self._may_retry(error, attempt):
-                    self._settle_first(error)
-                    return None
+                    return error
                 pause = max(next(self._waits), getattr(error, "retry_after", None) or 0.0)
                 level = logging.DEBUG if isinstance(error, MpdexError) else logging.ERROR
                 log.log(level, "%s: attempt %d failed: %s", self.name, attempt, error)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Unpack
@@ -22,7 +23,9 @@ from mpdex.errors import (
     Unsupported,
 )
 from mpdex.types import Event, Json, Reply, Request, StreamDown, StreamUp, Subscribed, Topic
-from wrappers.base_ws_client import BaseWSClient, ConnectionOptions, State, Link
+from wrappers.base_ws_client import BaseWSClient, ConnectionOptions, Link, State
+
+log = logging.getLogger(__name__)
 
 Listener = Callable[[Event], None]
 
@@ -237,21 +240,30 @@ class VenueStream(BaseWSClient):
         call = self._calls.pop(reply.id, None)
         if call is not None:
             call.settle(reply)
+        elif reply.error is None:
+            self._confirm_request(reply.id)
         else:
-            self._settle_topics(reply)
+            self._refuse_request(reply.id, reply.error)
         if isinstance(reply.error, AuthError):
             self._recycle_session()
 
-    def _settle_topics(self, reply: Reply) -> None:
-        """A reply without an id refuses whatever waits: the venue does not say what it meant."""
+    def _confirm_request(self, id: int) -> None:
         for entry in self._pending():
-            if reply.error is None:
-                if entry.request == reply.id:
-                    entry.confirm()
-            elif reply.id in (0, entry.request):
-                entry.refuse(reply.error)
-                if not entry.granted:
-                    self._topics.pop(entry.wire, None)
+            if entry.request == id:
+                entry.confirm()
+
+    def _refuse_request(self, id: int, error: Exception) -> None:
+        """A refusal without an id is of whatever waits: the venue does not say what it meant."""
+        refused = [entry for entry in self._pending() if id in (0, entry.request)]
+        for entry in refused:
+            entry.refuse(error)
+            if not entry.granted:
+                self._topics.pop(entry.wire, None)
+        if refused:
+            return
+        log.warning("%s: the venue refused something that nobody waits for: %s", self.name, error)
+        if isinstance(error, AuthError) and self.session is None:
+            self._drop("a subscription was refused")  # and the venue confirms none: ask them again
 
     # ------------------------------------------------------------------ the connection's life
 
