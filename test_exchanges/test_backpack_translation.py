@@ -536,16 +536,18 @@ def test_a_closed_position() -> None:
     assert list(stream.decode(frame)) == [PositionUpdate("ETH_USDC_PERP", D(0), None, 1)]
 
 
-def test_a_refused_subscription_is_a_visible_drop(monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = BackpackAccountClient(keys={})
-    reasons: list[str] = []
-    monkeypatch.setattr(stream, "_drop", reasons.append)
-    frame = b'{"id":null,"error":{"code":4001,"message":"Invalid signature"}}'
-    (reply,) = stream.decode(frame)
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("Invalid signature", AuthError),
+        ("Unauthorized", AuthError),
+        ("Request has expired", AuthError),
+        ("Invalid stream", VenueError),
+    ],
+)
+def test_a_refused_subscription(message: str, kind: type[VenueError]) -> None:
+    frame = json.dumps({"id": None, "error": {"code": 4001, "message": message}}).encode()
+    (reply,) = BackpackAccountClient(keys={}).decode(frame)
     assert isinstance(reply, Reply)
-    assert isinstance(reply.error, AuthError)
-    stream._settle(reply)
-    assert len(reasons) == 1
-    assert "Invalid signature" in reasons[0]
-    stream._settle(Reply(1, body={}))
-    assert len(reasons) == 1
+    assert reply.id == 0
+    assert type(reply.error) is kind
