@@ -120,6 +120,11 @@ async def connect(
     handshake_seconds: float,
     ssl_context: ssl.SSLContext | None,
 ) -> PicowsSocket:
+    """Open a connection.
+
+    A handshake that is canceled midway is ended by picows' own timer, `handshake_seconds` after it
+    began: picows shows its transport to nobody before the handshake is complete.
+    """
     try:
         _, listener = await ws_connect(
             lambda: PicowsSocket(hooks),
