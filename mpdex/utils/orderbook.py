@@ -178,11 +178,11 @@ class Book:
             else:
                 self._take_odd(update, received)
         except ValueError as error:
-            self.invalidate()
+            self.reset()
             raise ProtocolError(f"book of {self.symbol}: {error}") from error
         return not self.stale
 
-    def invalidate(self) -> None:
+    def reset(self) -> None:
         """Forget that anything is known: the stream is gone, or another one begins."""
         self.stale = True
         self._next = self._joined = _UNKNOWN
@@ -224,7 +224,7 @@ class Book:
 
     def _lose(self, update: BookUpdate) -> None:
         self.gaps += not self.stale
-        self.invalidate()
+        self.reset()
         self._kept.append(update)
 
     def _keep(self, update: BookUpdate) -> None:

@@ -1,0 +1,301 @@
+"""The life of an order as a table, and one order that lives by it.
+
+What is known of an order only grows: its cumulative fill never falls, an ended order never opens
+again, and an order whose fate is doubtful is UNKNOWN until a query or a report ends the doubt.
+`step` is the table; `TrackedOrder` adds what a table cannot say: amounts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+from mpdex.types import OrderStatus, Side
+
+ZERO = Decimal(0)
+
+
+class State(StrEnum):
+    """Where an order is, as far as we know."""
+
+    JOURNALED = "journaled"  # intent written, nothing sent
+    SENT = "sent"  # bytes handed to the transport
+    OPEN = "open"
+    PARTIAL = "partial"
+    CANCEL_SENT = "cancel_sent"
+    UNKNOWN = "unknown"  # only queries and reports lead out
+    FILLED = "filled"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    SETTLED = "settled"  # ended, and its cumulative fill confirmed
+
+    @property
+    def ended(self) -> bool:
+        return self in ENDED
+
+
+class News(StrEnum):
+    """What can be heard of an order, or done to it."""
+
+    SENT = "sent"
+    ACK = "ack"  # of a venue whose answer means that the order rests
+    SOFT_ACK = "soft_ack"  # of a venue whose answer means that it was received
+    REJECT = "reject"  # definite
+    DOUBT = "doubt"  # time-out or ambiguous error, of the order or of its cancel
+    CANCEL_SENT = "cancel_sent"
+    CANCEL_ACK = "cancel_ack"  # a hint; the end is a report
+    CANCEL_GONE = "cancel_gone"  # "not found" or "already closed": a fill, probably
+    REPORT_OPEN = "report_open"
+    FILL = "fill"
+    FILL_ALL = "fill_all"
+    END_FILLED = "end_filled"
+    END_CANCELED = "end_canceled"
+    END_REJECTED = "end_rejected"
+    END_EXPIRED = "end_expired"
+    LOST = "lost"  # the connection that would tell
+    SETTLE = "settle"  # cumulative fill confirmed
+
+
+class Advice(StrEnum):
+    """What the owner of the order should do about it."""
+
+    NOTHING = "nothing"
+    QUERY = "query"  # ask the venue now
+    UNVERIFIED = "unverified"  # still believed, to be confirmed once the connection is back
+    FOUND_OPEN = "found_open"  # rests after all: cancel it, if it was a maker
+    LATE = "late"  # a fill of a settled order: hedge it, and say so
+    ODD = "odd"  # should not happen: log it
+
+
+class Row(NamedTuple):
+    state: State
+    advice: Advice = Advice.NOTHING
+
+
+_ENDS = {
+    News.END_FILLED: State.FILLED,
+    News.END_CANCELED: State.CANCELED,
+    News.END_REJECTED: State.REJECTED,
+    News.END_EXPIRED: State.EXPIRED,
+}
+ENDED = frozenset(_ENDS.values()) | {State.SETTLED}
+LIVE = frozenset(State) - ENDED
+
+# Any live order ends on a report of its end, and is filled when its fills say so.
+_ALL_LIVE = {news: Row(state) for news, state in _ENDS.items()} | {
+    News.FILL: Row(State.PARTIAL),
+    News.FILL_ALL: Row(State.FILLED),
+}
+
+# What is not written here leaves the state as it is and asks for nothing.
+_SPECIAL: dict[State, dict[News, Row]] = {
+    State.JOURNALED: _ALL_LIVE
+    | {
+        News.SENT: Row(State.SENT),
+        # Read back after a crash, or the transport failed in the middle: it may have been sent.
+        News.DOUBT: Row(State.UNKNOWN, Advice.QUERY),
+        News.LOST: Row(State.UNKNOWN, Advice.QUERY),
+        News.REJECT: Row(State.REJECTED),
+        News.REPORT_OPEN: Row(State.OPEN),
+        News.CANCEL_SENT: Row(State.JOURNALED, Advice.ODD),
+    },
+    State.SENT: _ALL_LIVE
+    | {
+        News.ACK: Row(State.OPEN),
+        News.REJECT: Row(State.REJECTED),
+        News.DOUBT: Row(State.UNKNOWN, Advice.QUERY),
+        News.REPORT_OPEN: Row(State.OPEN),
+        News.CANCEL_SENT: Row(State.CANCEL_SENT),
+        News.LOST: Row(State.UNKNOWN, Advice.QUERY),
+    },
+    State.OPEN: _ALL_LIVE
+    | {
+        News.REJECT: Row(State.OPEN, Advice.ODD),
+        News.CANCEL_SENT: Row(State.CANCEL_SENT),
+        News.CANCEL_GONE: Row(State.OPEN, Advice.QUERY),
+        News.LOST: Row(State.OPEN, Advice.UNVERIFIED),
+    },
+    State.PARTIAL: _ALL_LIVE
+    | {
+        News.REJECT: Row(State.PARTIAL, Advice.ODD),
+        News.CANCEL_SENT: Row(State.CANCEL_SENT),
+        News.CANCEL_GONE: Row(State.PARTIAL, Advice.QUERY),
+        News.LOST: Row(State.PARTIAL, Advice.UNVERIFIED),
+    },
+    State.CANCEL_SENT: _ALL_LIVE
+    | {
+        News.FILL: Row(State.CANCEL_SENT),
+        # Of the placing or of the cancel: which one, only the venue can tell.
+        News.REJECT: Row(State.CANCEL_SENT, Advice.QUERY),
+        News.DOUBT: Row(State.UNKNOWN, Advice.QUERY),
+        News.CANCEL_GONE: Row(State.CANCEL_SENT, Advice.QUERY),
+        News.LOST: Row(State.UNKNOWN, Advice.QUERY),
+    },
+    State.UNKNOWN: _ALL_LIVE
+    | {
+        News.ACK: Row(State.OPEN),
+        News.REJECT: Row(State.REJECTED),
+        News.REPORT_OPEN: Row(State.OPEN, Advice.FOUND_OPEN),
+        News.CANCEL_SENT: Row(State.CANCEL_SENT),
+        News.CANCEL_GONE: Row(State.UNKNOWN, Advice.QUERY),
+    },
+    State.FILLED: {News.SETTLE: Row(State.SETTLED)},
+    State.CANCELED: {News.SETTLE: Row(State.SETTLED)},
+    State.REJECTED: {News.SETTLE: Row(State.SETTLED)},
+    State.EXPIRED: {News.SETTLE: Row(State.SETTLED)},
+    State.SETTLED: {
+        News.FILL: Row(State.SETTLED, Advice.LATE),
+        News.FILL_ALL: Row(State.SETTLED, Advice.LATE),
+    },
+}
+
+TABLE: dict[tuple[State, News], Row] = {
+    (state, news): _SPECIAL[state].get(news, Row(state)) for state in State for news in News
+}
+
+
+def step(state: State, news: News) -> State:
+    """The state after hearing `news`."""
+    return TABLE[state, news].state
+
+
+def advise(state: State, news: News) -> Advice:
+    """What to do on hearing `news` in `state`."""
+    return TABLE[state, news].advice
+
+
+class Outcome(NamedTuple):
+    """What a report changed.
+
+    Attributes:
+        added: coins filled that were not known before: what goes to the ledger.
+        advice: what to do.
+    """
+
+    added: Decimal = ZERO
+    advice: Advice = Advice.NOTHING
+
+
+_REPORTS = {
+    OrderStatus.PENDING: News.SOFT_ACK,
+    OrderStatus.OPEN: News.REPORT_OPEN,
+    OrderStatus.FILLED: News.END_FILLED,
+    OrderStatus.CANCELED: News.END_CANCELED,
+    OrderStatus.REJECTED: News.END_REJECTED,
+    OrderStatus.EXPIRED: News.END_EXPIRED,
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class TrackedOrder:
+    """One order of ours.
+
+    Fills are told twice: one by one (trade ids) and as the order's cumulative fill. Whichever comes
+    first counts; a cumulative fill ahead of the known fills is booked as a synthetic fill, which
+    the true ones replace when they arrive.
+
+    Attributes:
+        id: the venue's; "" until told.
+        cum: coins filled, by the best knowledge; never falls.
+        synthetic: the part of `cum` whose true fills have not arrived.
+        contradicted: a report said less than the known fills, or the fills exceed the size.
+        unconfirmed: ended, but nobody told yet how much was filled.
+    """
+
+    client_id: str
+    symbol: str
+    side: Side
+    size: Decimal
+    price: Decimal | None = None
+    id: str = ""
+    state: State = State.JOURNALED
+    cum: Decimal = ZERO
+    synthetic: Decimal = ZERO
+    contradicted: bool = False
+    fills: set[str] = field(default_factory=set)
+
+    @property
+    def remaining(self) -> Decimal:
+        """Coins that may still be filled."""
+        return ZERO if self.state.ended else max(self.size - self.cum, ZERO)
+
+    @property
+    def unconfirmed(self) -> bool:
+        return self.state.ended and self.state is not State.SETTLED
+
+    def hear(self, news: News) -> Advice:
+        """Everything that brings no amount."""
+        advice = advise(self.state, news)
+        self._move(step(self.state, news))
+        if self.state is State.REJECTED and news is News.REJECT:
+            return self._settle(advice, confirmed=not self.cum)
+        return advice
+
+    def fill(self, trade_id: str, size: Decimal) -> Outcome:
+        """One execution. A trade id heard before changes nothing."""
+        if trade_id in self.fills:
+            return Outcome()
+        self.fills.add(trade_id)
+        replaced = min(size, self.synthetic)
+        self.synthetic -= replaced
+        return self._book(size - replaced)
+
+    def report(self, status: OrderStatus, cum: Decimal | None) -> Outcome:
+        """The order as the venue shows it. `cum` None: it does not tell the cumulative fill."""
+        before, known = self.state, self.cum
+        added = max((cum or ZERO) - known, ZERO)
+        advice = self._book(added).advice
+        self.synthetic += added
+        if self.state is State.SETTLED:
+            return Outcome(added, advice)
+        news = _REPORTS[status]
+        advice = _first(advice, advise(before, news))
+        self._move(step(self.state, news))
+        if cum is not None and cum < known:
+            # During its life an older report may simply arrive late; an end with less is final.
+            if status.terminal:
+                self.contradicted = True
+            return Outcome(added, Advice.QUERY if status.terminal else advice)
+        if status.terminal:
+            advice = self._settle(advice, confirmed=cum is not None)
+        return Outcome(added, advice)
+
+    def settle(self) -> None:
+        """The owner vouches for `cum` (a query said so, or its grace is over)."""
+        self._move(step(self.state, News.SETTLE))
+
+    @property
+    def synthetic_id(self) -> str:
+        """Trade id of a fill made from a cumulative amount: the same whenever it is made again."""
+        return f"{self.id or self.client_id}:{self.cum}"
+
+    def _book(self, added: Decimal) -> Outcome:
+        if not added:
+            return Outcome()
+        self.cum += added
+        if self.cum > self.size:
+            self.contradicted = True
+        news = News.FILL_ALL if self.cum >= self.size else News.FILL
+        advice = advise(self.state, news)
+        self._move(step(self.state, news))
+        if self.state.ended and self.cum >= self.size:
+            # Nothing is left that could still be filled.
+            self.settle()
+        return Outcome(added, advice)
+
+    def _settle(self, advice: Advice, *, confirmed: bool) -> Advice:
+        if not confirmed:
+            return _first(advice, Advice.QUERY)
+        self.settle()
+        return advice
+
+    def _move(self, state: State) -> None:
+        """A table knows no amounts: what is open and has fills is PARTIAL."""
+        self.state = State.PARTIAL if state is State.OPEN and self.cum else state
+
+
+def _first(one: Advice, other: Advice) -> Advice:
+    return other if one is Advice.NOTHING else one
