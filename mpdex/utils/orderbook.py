@@ -317,6 +317,11 @@ class Book:
         return total
 
     @property
+    def sequence(self) -> int | None:
+        """The venue's number of the last update applied; None: stale, or not numbered yet."""
+        return None if self._next == _UNKNOWN else self._next - 1
+
+    @property
     def crossed(self) -> bool:
         """Whether the best bid is not below the best ask: not a market, whatever its numbers say.
 
