@@ -30,6 +30,8 @@ from mpdex.sim.fault_rules import (
 from mpdex.sim.models import Timers
 from mpdex.utils.clock import Clock
 
+HANDSHAKE = frozenset({"handshake"})
+
 __all__ = ["Action", "BadRule", "FaultBook", "Rule", "Situation", "apply_truth", "parse_rule"]
 
 _CONDITION = re.compile(r"(\w+)\s*(==|!=|>=|<=|>|<)\s*(\S+)")
@@ -143,17 +145,26 @@ class FaultBook:
         return self._due(situation)
 
     def on_stream(self, situation: Situation) -> list[Action]:
-        """Actions on one frame or handshake."""
-        return self._due(situation)
+        """Actions on one frame."""
+        return self._due(situation, HANDSHAKE, False)
+
+    def on_handshake(self, situation: Situation) -> list[Action]:
+        """Actions on one handshake of a socket."""
+        return self._due(situation, HANDSHAKE, True)
 
     @property
     def idle(self) -> bool:
         """No rule at all: the server need not ask."""
         return not self.rules
 
-    def _due(self, now: Situation) -> list[Action]:
+    def _due(
+        self, now: Situation, kind: frozenset[str] = frozenset(), wanted: bool = False
+    ) -> list[Action]:
+        """Actions of the rules that fire; only of rules that have (or have not) such actions."""
         due: list[Action] = []
         for rule in self.rules:
+            if wanted is kind.isdisjoint(action.name for action in rule.actions):
+                continue
             if not rule.timed and self._concerns(rule, now) and self._fires(rule, now):
                 due += [action for action in rule.actions if self._spend(rule, action)]
         return due

@@ -105,10 +105,23 @@ class Connection:
         self._transport: asyncio.WriteTransport | None = None
         self._out: Pipe[bytes] = Pipe(self._write)
         self._silent_until = 0.0
+        self._early: list[bytes] = []  # written before the handshake was done
+        self.heard()
 
     def attach(self, transport: asyncio.WriteTransport) -> None:
         """The handshake is done; frames can leave."""
         self._transport = transport
+        early, self._early = self._early, []
+        for frame in early:
+            self._write(frame)
+
+    def heard(self) -> None:
+        """The client has answered a ping."""
+        self._heard_at = asyncio.get_running_loop().time()
+
+    def quiet_for(self) -> float:
+        """Seconds since the last pong, or since the start."""
+        return asyncio.get_running_loop().time() - self._heard_at
 
     @property
     def open(self) -> bool:
@@ -178,9 +191,10 @@ class Connection:
 
     def _write(self, frame: bytes) -> None:
         transport = self._transport
-        if transport is None or transport.is_closing() or self.silent:
-            return
-        transport.write(frame)
+        if transport is None:
+            self._early.append(frame)
+        elif not transport.is_closing() and not self.silent:
+            transport.write(frame)
 
 
 def encode_payload(frame: Json) -> bytes:

@@ -1,0 +1,373 @@
+"""One simulated venue on a loopback port: HTTP, sockets, latency, limits, faults, counting."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from fnmatch import fnmatchcase
+
+from aiohttp import WSMessage, WSMsgType, web
+
+from mpdex.sim.acts import Job, Lost, Performer
+from mpdex.sim.fault_rules import CONNECTION_ACTIONS, TRUTH_ACTIONS
+from mpdex.sim.faults import FaultBook, Situation
+from mpdex.sim.models import Timers
+from mpdex.sim.records import Halt
+from mpdex.sim.stream_faults import bend, stream_op
+from mpdex.sim.venue import Handler, SimReply, SimRequest, SimVenue
+from mpdex.sim.wire import Connection, Pipe, encode_payload
+from mpdex.types import Json, Limit, Side
+from mpdex.utils.clock import Clock
+
+LOST_AFTER = 120.0  # seconds after which a request that gets no answer is cut
+Counts = Counter[tuple[str, str, str]]
+
+
+class Bucket:
+    """A documented limit: so many units, refilled evenly over the interval."""
+
+    def __init__(self, limit: Limit) -> None:
+        self._limit = limit
+        self._left = float(limit.count)
+        self._at = 0.0
+
+    def take(self, weight: int, now: float) -> float:
+        """Take units.
+
+        Returns: 0 when there were enough, else the seconds until there are.
+        """
+        rate = self._limit.count / self._limit.seconds
+        self._left = min(self._limit.count, self._left + (now - self._at) * rate)
+        self._at = now
+        if self._left >= weight:
+            self._left -= weight
+            return 0.0
+        return (weight - self._left) / rate
+
+
+class VenueHost:
+    """Serves one venue; what faults know as `Wire`.
+
+    Attributes:
+        connections: open sockets by number.
+        port: once started.
+    """
+
+    def __init__(
+        self,
+        venue: SimVenue,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        faults: FaultBook,
+        counts: Counts,
+    ) -> None:
+        self.venue = venue
+        self.exchange = venue.exchange
+        self.connections: dict[int, Connection] = {}
+        self.port = 0
+        self._clock = clock
+        self._rng = rng
+        self._faults = faults
+        self._counts = counts
+        self._timers = Timers()
+        self._performer = Performer(venue, self._timers, rng)
+        self._routes: dict[tuple[str, str], Handler] = {
+            (method, path): handler for method, path, handler in venue.routes()
+        }
+        self._buckets: dict[tuple[str, str], Bucket] = {}
+        self._refused_until: dict[str, float] = {}
+        self._sockets = 0
+        self._unanswered: set[asyncio.Future[Json | Lost]] = set()
+        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None))
+        self.exchange.halt_hooks.append(self._on_halt)
+        faults.attach(venue.name, self)
+
+    async def start(self, port: int = 0) -> None:
+        """Listen on a loopback port; 0 takes a free one."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", port, shutdown_timeout=1.0).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def close(self) -> None:
+        """Cut every socket, answer nobody any more, take back every timer."""
+        self._timers.close()
+        for answered in self._unanswered:
+            _set(answered, Lost.RESET)
+        self.venue.timers.close()
+        self.exchange.close()
+        for conn in list(self.connections.values()):
+            conn.abort()
+        await self._runner.cleanup()
+
+    # ---------------------------------------------------------------- REST
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        sim = SimRequest(
+            request.method,
+            request.path,
+            request.rel_url.raw_query_string,
+            {name.lower(): value for name, value in request.headers.items()},
+            await request.read(),
+            request.remote or "",
+        )
+        if self.exchange.halted == "down":
+            return _cut(request)
+        if sim.headers.get("upgrade", "").lower() == "websocket":
+            return await self._serve_socket(request, sim)
+        answer = await self._answer(sim)
+        return _cut(request) if isinstance(answer, Lost) else _response(answer)
+
+    async def _answer(self, sim: SimRequest) -> Json | Lost:
+        """The whole life of a REST request, latency included."""
+        latency = self.venue.latency
+        answered: asyncio.Future[Json | Lost] = asyncio.get_running_loop().create_future()
+        self._unanswered.add(answered)
+        handler = self._routes.get((sim.method, sim.path), self.venue.render_not_found)
+        try:
+            await asyncio.sleep(latency.draw(latency.request, self._rng))
+            self._meet(
+                Job(sim, self.venue.op_of(sim), lambda: handler(sim), self._answerer(answered)),
+                "rest",
+            )
+            return await answered
+        finally:
+            self._unanswered.discard(answered)
+
+    def _answerer(self, answered: asyncio.Future[Json | Lost]) -> Callable[[Json | Lost], None]:
+        def done(answer: Json | Lost) -> None:
+            if answer is Lost.RESET:
+                _set(answered, answer)
+            elif answer is Lost.SILENCE:
+                self._timers.after(LOST_AFTER, lambda: _set(answered, Lost.RESET))
+            else:
+                pause = self.venue.latency.draw(self.venue.latency.response, self._rng)
+                self._timers.after(pause, lambda: _set(answered, answer))
+
+        return done
+
+    def _meet(self, job: Job, transport: str) -> None:
+        """A request has arrived: count it, hold it against the limits and the faults."""
+        self._counts[self.venue.name, transport, job.op or "other"] += 1
+        wait = self._over_limit(job.request)
+        if wait:
+            job.done(self.venue.render_rate_limited(job.request, wait))
+        elif self._faults.idle:
+            self._performer.perform(job, ())
+        else:
+            situation = self._situation(job, transport)
+            self._performer.perform(job, self._faults.on_request(situation))
+
+    def _over_limit(self, request: SimRequest) -> float:
+        scope, whose, weight = self.venue.scope_of(request)
+        limit = self.venue.limits.get(scope)
+        if limit is None:
+            return 0.0
+        bucket = self._buckets.setdefault((scope, whose), Bucket(limit))
+        return bucket.take(weight, self._clock.monotonic())
+
+    def _situation(self, job: Job, transport: str) -> Situation:
+        said = self.venue.describe(job.request)
+        words = {name for name, value in said.items() if value == "true"}
+        numbers = {name: _decimal(said[name]) for name in ("size", "price") if name in said}
+        for name, account in self.exchange.accounts.items():
+            symbol = said.get("symbol", "")
+            numbers["position"] = account.size(symbol)
+            numbers["open_orders"] = Decimal(len(self.exchange.open_orders(name)))
+            numbers["fills"] = Decimal(len(self.exchange.fills(name)))
+            if job.op == "place" and self._would_cross(said):
+                words.add("crosses")
+        return Situation(
+            self.venue.name, job.op, said.get("side", ""), transport, frozenset(words), numbers
+        )
+
+    def _would_cross(self, said: Mapping[str, str]) -> bool:
+        symbol, price = said.get("symbol", ""), said.get("price", "")
+        side: Side = "buy" if said.get("side") == "buy" else "sell"
+        known = symbol in self.exchange.markets and bool(price)
+        return known and self.exchange.crosses(symbol, side, _decimal(price))
+
+    # ---------------------------------------------------------------- sockets
+
+    async def _serve_socket(self, request: web.BaseRequest, sim: SimRequest) -> web.StreamResponse:
+        self._sockets += 1
+        conn = Connection(
+            self._sockets,
+            sim.path,
+            sim.headers,
+            latency=self.venue.latency,
+            rng=self._rng,
+            before_send=self._before_send,
+        )
+        self._counts[self.venue.name, "ws", "connect"] += 1
+        if sim.path not in self.venue.ws_paths:
+            return _response(self.venue.render_not_found(sim))
+        refused = self.venue.accept_ws(conn) or self._refused(conn)
+        if refused is not None:
+            conn.dispose()
+            self.venue.close_ws(conn)
+            return _cut(request) if isinstance(refused, Lost) else _response(refused)
+        socket = web.WebSocketResponse(autoping=False, autoclose=False, compress=False)
+        await socket.prepare(request)
+        self.connections[conn.id] = conn
+        try:
+            if isinstance(request.transport, asyncio.WriteTransport):
+                conn.attach(request.transport)
+            await self._read(socket, conn)
+        finally:
+            del self.connections[conn.id]
+            self.venue.close_ws(conn)
+            conn.dispose()
+        return socket
+
+    async def _read(self, socket: web.WebSocketResponse, conn: Connection) -> None:
+        inbox: Pipe[str] = Pipe(lambda text: self._accept(conn, text))
+        self._ping_later(conn)
+        try:
+            while True:
+                message = await socket.receive()
+                if not self._take(message, conn, inbox):
+                    return
+        finally:
+            inbox.close()
+            if conn.closing:
+                conn.hang_up()  # the close frame has been sent: nothing may follow it
+
+    def _take(self, message: WSMessage, conn: Connection, inbox: Pipe[str]) -> bool:
+        """One thing from the client; False when the socket is over."""
+        latency = self.venue.latency
+        match message.type:
+            case WSMsgType.TEXT | WSMsgType.BINARY:
+                text = message.data if isinstance(message.data, str) else message.data.decode()
+                inbox.push(text, latency.draw(latency.request, self._rng))
+            case WSMsgType.PING:
+                conn.pong(bytes(message.data))
+            case WSMsgType.PONG:
+                conn.heard()
+            case _:
+                return False
+        return True
+
+    def _accept(self, conn: Connection, text: str) -> None:
+        """A text frame has arrived: a call that stands for a request, or anything else."""
+        if not conn.open:
+            return
+        sim = self.venue.request_of_message(conn, text)
+        if sim is None:
+            self._counts[self.venue.name, "ws", "message"] += 1
+            self._reply(conn, text, self.venue.accept_message(conn, text))
+            return
+        job = Job(
+            sim,
+            self.venue.op_of(sim),
+            lambda: self.venue.accept_message(conn, text),
+            lambda answer: self._reply(conn, text, answer),
+        )
+        self._meet(job, "ws")
+
+    def _reply(self, conn: Connection, text: str, answer: Json | Lost) -> None:
+        if answer is Lost.RESET:
+            conn.abort()
+        elif isinstance(answer, SimReply):
+            self._reply(conn, text, self.venue.wrap_reply(conn, text, answer))
+        elif answer is not None and answer is not Lost.SILENCE and conn.open:
+            conn.push(encode_payload(answer), self.venue.latency.response)
+
+    def _ping_later(self, conn: Connection) -> None:
+        """Pings by the venue's rule, and what it does about silence."""
+        if self.venue.ping_every is None:
+            return
+        conn.timers.after(self.venue.ping_every, lambda: self._ping(conn))
+
+    def _ping(self, conn: Connection) -> None:
+        patience = self.venue.pong_within
+        if patience is not None and conn.quiet_for() > patience:
+            conn.close(1008, "no pong")
+            return
+        conn.ping()
+        self._ping_later(conn)
+
+    # ---------------------------------------------------------------- faults on sockets
+
+    def disconnect(self, op: str, refuse_for: float) -> None:
+        """Drop the sockets of a class and refuse new ones for some seconds."""
+        self._refused_until[op] = self._clock.monotonic() + refuse_for
+        for conn in self._matching(op):
+            conn.abort()
+
+    def silence(self, op: str, seconds: float) -> None:
+        """Nothing goes out on the sockets of a class; they stay open."""
+        for conn in self._matching(op):
+            conn.silence(seconds)
+
+    def _matching(self, op: str) -> list[Connection]:
+        return [
+            conn
+            for conn in list(self.connections.values())
+            if any(fnmatchcase(own, op) for own in self._ops(conn))
+        ]
+
+    def _ops(self, conn: Connection) -> list[str]:
+        """Classes of a socket; where a venue has one path, a private socket is public too."""
+        if not conn.private:
+            return ["ws_public"]
+        return ["ws_private", "ws_public"] if len(self.venue.ws_paths) == 1 else ["ws_private"]
+
+    def _refused(self, conn: Connection) -> SimReply | Lost | None:
+        """What a handshake meets: an outage, a status, or nothing."""
+        alone = len(self.venue.ws_paths) == 1
+        ops = ["ws_private", "ws_public"] if alone else self._ops(conn)
+        now = self._clock.monotonic()
+        for op in ops:
+            if any(fnmatchcase(op, k) and now < t for k, t in self._refused_until.items()):
+                return Lost.RESET
+            words = frozenset({"handshake"})
+            for action in self._faults.on_handshake(Situation(self.venue.name, op, words=words)):
+                return SimReply("", int(action.get(0, "status", "429")))
+        return None
+
+    def _before_send(self, conn: Connection, payload: bytes, kind: str) -> list[bytes]:
+        if self._faults.idle:
+            return [payload]
+        op = stream_op(conn.private, kind)
+        actions = self._faults.on_stream(
+            Situation(self.venue.name, op, transport="ws", words=frozenset({kind}))
+        )
+        for action in actions:
+            if action.name in CONNECTION_ACTIONS or action.name in TRUTH_ACTIONS:
+                self._faults.act_on(self, op, action)
+        return bend(conn, payload, actions, fields=self.venue.fields, rng=self._rng)
+
+    def _on_halt(self, mode: Halt) -> None:
+        if mode == "down":
+            for conn in list(self.connections.values()):
+                conn.abort()
+
+
+def _set(answered: asyncio.Future[Json | Lost], answer: Json | Lost) -> None:
+    if not answered.done():
+        answered.set_result(answer)
+
+
+def _response(reply: SimReply) -> web.Response:
+    body, kind = reply.encode()
+    headers = {"Content-Type": kind, **reply.headers}
+    return web.Response(status=reply.status, body=body, headers=headers)
+
+
+def _cut(request: web.BaseRequest) -> web.Response:
+    """No answer at all: the connection is reset, the response goes nowhere."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+def _decimal(text: str) -> Decimal:
+    """A number a client said; 0 where it is none."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal(0)
