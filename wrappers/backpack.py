@@ -8,11 +8,10 @@ Source: docs.backpack.exchange (API of 2025-11-12); read 2026-11-21.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, DecimalException
-from functools import wraps
-from typing import Any, Final, ParamSpec, TypeVar
+from decimal import Decimal
+from typing import Any, Final
 
 import msgspec
 
@@ -28,7 +27,6 @@ from mpdex.errors import (
     OutcomeUnknown,
     PostOnlyWouldCross,
     PriceOutOfBand,
-    ProtocolError,
     RateLimited,
     ReduceOnlyRefused,
     TransportError,
@@ -58,6 +56,7 @@ from mpdex.types import (
 )
 from mpdex.utils.precision import plain
 from mpdex.utils.translation import FillPage
+from mpdex.utils.translation import checked as _checked
 from multi_perp_dex import MultiPerpDex, MultiPerpDexMixin
 from wrappers.backpack_auth import VENUE, WINDOW_MS, BackpackAuth
 from wrappers.backpack_ws_client import (
@@ -68,8 +67,7 @@ from wrappers.backpack_ws_client import (
     status_of,
 )
 
-P = ParamSpec("P")
-T = TypeVar("T")
+checked = _checked(VENUE)
 
 _ORDER: Final = "/api/v1/order"
 _ORDERS: Final = "/api/v1/orders"
@@ -98,21 +96,6 @@ _BY_MESSAGE: Final[tuple[tuple[str, type[VenueError]], ...]] = (
     ("timestamp", AuthError),
     ("request has expired", AuthError),
 )
-
-
-def _answer(decode: Callable[P, T]) -> Callable[P, T]:
-    """An answer without the fields it should have is a ProtocolError, not a KeyError."""
-
-    @wraps(decode)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return decode(*args, **kwargs)
-        except (LookupError, TypeError, ValueError, AttributeError, DecimalException) as error:
-            raise ProtocolError(
-                f"{decode.__name__}: {type(error).__name__} {error}", venue=VENUE
-            ) from error
-
-    return checked
 
 
 class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
@@ -224,7 +207,7 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
     def encode_markets(self) -> list[Request]:
         return [Request("GET", "/api/v1/markets")]
 
-    @_answer
+    @checked
     def decode_markets(self, answers: Sequence[Json]) -> list[Market]:
         """Perpetuals and spot; other kinds (predictions, dated futures) are left out."""
         return [_market(entry) for entry in answers[0] if entry["marketType"] in _KINDS]
@@ -234,7 +217,7 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
         path = "/api/v1/markPrices" if market["kind"] == "perp" else "/api/v1/ticker"
         return Request("GET", path, query={"symbol": market["symbol"]})
 
-    @_answer
+    @checked
     def decode_mark(self, answer: Json, market: Market) -> Decimal:
         if market["kind"] == "spot":
             return Decimal(answer["lastPrice"])
@@ -245,7 +228,7 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
         query = {"symbol": market["symbol"], "limit": str(limit)}
         return Request("GET", "/api/v1/depth", query=query)
 
-    @_answer
+    @checked
     def decode_book(self, answer: Json, market: Market) -> BookUpdate:
         """Both sides ascend on the wire, so the best bid comes last there and first here."""
         last = int(answer["lastUpdateId"])  # seen as text and as number
@@ -258,7 +241,7 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
         _need_perp(market, "get_funding_rate")
         return self.encode_mark(market)
 
-    @_answer
+    @checked
     def decode_funding_rate(self, answer: Json, market: Market) -> FundingRate:
         entry = _of_symbol(answer, market)
         interval = market["raw"].get("fundingInterval")
@@ -297,7 +280,7 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
         lane = Lane.QUOTE if order.time_in_force is TimeInForce.GTC else Lane.HEDGE
         return _command("POST", _ORDER, fields, lane)
 
-    @_answer
+    @checked
     def decode_order(self, answer: Json) -> Order:
         filled = Decimal(answer["executedQuantity"])
         size = _size(answer, filled)
@@ -362,7 +345,7 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
     def encode_open_orders(self, market: Market | None) -> Request:
         return _private(_ORDERS, _symbol_query(market))
 
-    @_answer
+    @checked
     def decode_orders(self, answer: Json) -> list[Order]:
         return [self.decode_order(entry) for entry in answer]
 
@@ -373,7 +356,7 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
             query["from"] = str(since_ms)
         return _private(_FILLS, query)
 
-    @_answer
+    @checked
     def decode_fills(self, answer: Json, cursor: str | None) -> FillPage:
         """A new fill in between shifts the pages, so that one may come twice, never be missed."""
         fills = [_fill(entry) for entry in answer]
@@ -385,7 +368,7 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
     def encode_positions(self, market: Market | None) -> Request:
         return _private(_POSITION, _symbol_query(market))
 
-    @_answer
+    @checked
     def decode_positions(self, answer: Json) -> list[Position]:
         if isinstance(answer, dict):  # 404 of a market without a position
             return []
@@ -394,7 +377,7 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
     def encode_collateral(self) -> Request:
         return _private("/api/v1/capital/collateral", {})
 
-    @_answer
+    @checked
     def decode_collateral(self, answer: Json) -> Collateral:
         pnl = answer.get("pnlUnrealized")
         return Collateral(
@@ -408,7 +391,7 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
     def encode_balances(self) -> Request:
         return _private("/api/v1/capital", {})
 
-    @_answer
+    @checked
     def decode_balances(self, answer: Json) -> dict[str, Decimal]:
         """Asset -> what can be spent; lent or staked amounts are not in it."""
         return {asset: Decimal(entry["available"]) for asset, entry in answer.items()}
@@ -417,7 +400,7 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
         _need_perp(market, "get_leverage_info")
         return _private(_ACCOUNT, {})
 
-    @_answer
+    @checked
     def decode_leverage_info(self, answer: Json, market: Market) -> LeverageInfo:
         """The limit of the account, which a market's own bound may cut further."""
         return LeverageInfo(
@@ -438,7 +421,7 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
     def encode_fees(self, market: Market) -> Request:
         return _private(_ACCOUNT, {})
 
-    @_answer
+    @checked
     def decode_fees(self, answer: Json, market: Market) -> Fees:
         prefix = "futures" if market["kind"] == "perp" else "spot"
         return Fees(

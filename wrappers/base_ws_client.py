@@ -15,10 +15,10 @@ import logging
 import random
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import msgspec
 
@@ -118,6 +118,7 @@ class BaseWSClient(ABC):
         self._ssl_context = ssl_context
         self._running = False
         self._task: asyncio.Task[None] | None = None
+        self._group: asyncio.TaskGroup | None = None
         self._first: asyncio.Future[None] | None = None
         self._link: Link | None = None
         self._inbox: asyncio.Queue[tuple[Link, bytes]] = asyncio.Queue(_BACKLOG)
@@ -189,17 +190,36 @@ class BaseWSClient(ABC):
             raise TransportError("not connected", venue=self.name)
         self._link.socket.send(data)
 
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something about this connection beside it, such as reading a snapshot.
+
+        If it fails the connection is made again, since what it was to learn is not known.
+        """
+        if self._group is None or self._link is None:
+            work.close()
+            return
+        self._group.create_task(self._beside(self._link, work))
+
+    async def _beside(self, link: Link, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except MpdexError as error:
+            if link is self._link:
+                self._drop(str(error))
+
     # ------------------------------------------------------------------ the owner task
 
     async def _own(self) -> None:
         failure: Exception | None = None
         try:
             async with asyncio.TaskGroup() as group:
+                self._group = group
                 reader = group.create_task(self._read())
                 failure = await self._serve()
                 reader.cancel()
         finally:
             self._running = False
+            self._group = None
             link = self._link
             self._drop("closed")
             self.state = State.CLOSED

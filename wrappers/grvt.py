@@ -190,6 +190,16 @@ class GrvtExchange(MultiPerpDexMixin, MultiPerpDex):
             decode_market(entry) for entry in answers[0]["result"] if entry["kind"] == "PERPETUAL"
         ]
 
+    def encode_market_details(self, market: Market) -> Request | None:
+        return _market_data("margin_rules", {"instrument": market["symbol"]}, "instrument")
+
+    @checked
+    def decode_market_details(self, answer: Json, market: Market) -> Market:
+        """The leverage bound is that of the smallest positions: the first bracket's."""
+        brackets = answer["risk_brackets"]
+        leverage = max(Decimal(bracket["max_leverage"]) for bracket in brackets)
+        return {**market, "max_leverage": leverage}
+
     def encode_mark(self, market: Market) -> Request:
         return _market_data("mini", {"instrument": market["symbol"]}, "instrument")
 

@@ -430,7 +430,7 @@ def session_from(headers: Mapping[str, str], body: Json, now_ms: int) -> Session
         raise ProtocolError("login without session cookie or account id", venue=VENUE)
     return Session(
         headers={"Cookie": f"gravity={token[1]}", ACCOUNT_HEADER: account},
-        expires_ms=_expiry(cookie, now_ms),
+        expires_ms=_expiry(cookie[token.end() :], now_ms),  # not of a cookie that stands before
     )
 
 

@@ -10,10 +10,9 @@ eed18e5; help.grvt.io, fees (read 2026-10-22); read 2026-11-21.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal, DecimalException
-from functools import wraps
-from typing import Final, Literal, ParamSpec, TypeAlias, TypeVar
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from mpdex.errors import (
     AuthError,
@@ -43,10 +42,12 @@ from mpdex.types import (
     PositionUpdate,
     TimeInForce,
 )
+from mpdex.utils.translation import checked as _checked
 from wrappers.grvt_auth import VENUE
 
-P = ParamSpec("P")
 T = TypeVar("T")
+
+checked = _checked(VENUE)
 
 UNSPECIFIED: Final = "UNSPECIFIED"
 PLACEHOLDER_IDS: Final = frozenset({"", "0x00", "0x0"})  # until the venue has given the real one
@@ -147,20 +148,6 @@ REASONS: Final[Mapping[str, type[OrderRejected] | type[AuthError]]] = {
 def classify_reason(reason: str) -> type[OrderRejected] | type[AuthError] | None:
     """The refusal that a reject reason is; None: an ordinary end, or a word not known."""
     return REASONS.get(reason)
-
-
-def checked(decode: Callable[P, T]) -> Callable[P, T]:
-    """An answer without the fields it should have is a ProtocolError, not a KeyError."""
-
-    @wraps(decode)
-    def decoded(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return decode(*args, **kwargs)
-        except (LookupError, TypeError, ValueError, AttributeError, DecimalException) as error:
-            where = f"{decode.__name__}: {type(error).__name__} {error}"
-            raise ProtocolError(where, venue=VENUE) from error
-
-    return decoded
 
 
 def error_of(answer: Json, status: int, request: str, *, command: bool) -> MpdexError:

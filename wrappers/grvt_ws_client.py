@@ -43,7 +43,10 @@ MARKET_STREAMS: Final = {
 }
 ACCOUNT_STREAMS: Final = {"orders": "v1.order", "fills": "v1.fill", "positions": "v1.position"}
 COMMANDS: Final = frozenset({"v1/create_order", "v1/cancel_order", "v1/cancel_all_orders"})
+SEEN, ASTRAY = -1, -2
 _FEED: Final = b'{"stream":"'
+_BOOK_FEED: Final = b'{"stream":"v1.book.d"'
+_NAME_AT: Final = len(_FEED)
 
 
 # --------------------------------------------------------------------------- frames
@@ -122,40 +125,43 @@ class _Sequences:
     """Where each stream and selector of one connection stands."""
 
     def __init__(self) -> None:
-        self._last: dict[tuple[str, str], int] = {}
-        self._begin: dict[tuple[str, str], int] = {}
+        self._next: dict[tuple[str, str], int] = {}
+        self._begin: dict[tuple[str, str], int] = {}  # what the venue said a count begins with
 
     def clear(self) -> None:
         """Nothing is known of a new connection; its counters may belong to another gateway."""
-        self._last.clear()
+        self._next.clear()
         self._begin.clear()
 
     def begin(self, stream: str, selector: str, first: int) -> None:
         """A confirmed subscription counts from `first`, unless its frames overtook that answer."""
         key = stream, selector
-        if self._last.get(key, -1) < first:
-            self._begin[key] = first
+        if self._next.get(key, 0) <= first:
+            self._next[key] = self._begin[key] = first
 
-    def follow(self, frame: _Feed) -> int | None:
-        """How many frames are missing before this one.
+    def follow(self, frame: _Feed) -> int:
+        """How many frames are missing before this one, or why it is not news.
 
-        None: it was here already. Negative: it does not continue the count at all, the gateway is
+        SEEN: it was here already. ASTRAY: it does not continue the count at all; the gateway is
         not the one it was.
         """
         key, number = (frame.stream, frame.selector), frame.sequence_number
-        if number == 0:
+        expected = self._next.get(key)
+        if number == expected:
+            self._next[key] = number + 1
             return 0
-        first = self._begin.get(key)
-        if first is not None and number < first:
-            return None  # older than the snapshot
-        last = self._last.get(key)
-        self._last[key] = number
-        if first is not None:
-            del self._begin[key]
-            return 0 if number == first else -1
-        if last is None:
+        return 0 if number == 0 else self._unexpected(key, number, expected)
+
+    def _unexpected(self, key: tuple[str, str], number: int, expected: int | None) -> int:
+        if expected is None:
+            self._next[key] = number + 1
             return 0
-        return None if number == last else max(number - last - 1, -1)
+        if self._begin.pop(key, None) == expected:
+            return SEEN if number < expected else ASTRAY  # nothing may come before the first
+        self._next[key] = number + 1
+        if number == expected - 1:
+            return SEEN
+        return number - expected if number > expected else ASTRAY
 
 
 class GrvtStream(VenueStream):
@@ -202,7 +208,7 @@ class GrvtStream(VenueStream):
         Raises: msgspec's errors or ProtocolError for a frame that is not as documented.
         """
         if frame.startswith(_FEED):
-            return self.decode_feed(frame[len(_FEED) : frame.find(b'"', len(_FEED))], frame)
+            return self.decode_feed(frame[_NAME_AT : frame.find(b'"', _NAME_AT)], frame)
         message = _message(frame)
         if message.selector is not None:
             return self.decode_feed(message.stream.encode(), frame)
@@ -215,7 +221,7 @@ class GrvtStream(VenueStream):
     def follow(self, frame: _Feed) -> bool:
         """Whether a frame is news. Ends the connection when one before it is missing."""
         missing = self._sequences.follow(frame)
-        if missing:
+        if missing and missing != SEEN:
             self._drop(f"{frame.stream} {frame.selector} has a gap at {frame.sequence_number}")
         return missing == 0
 
@@ -256,6 +262,12 @@ class GrvtMarketStream(GrvtStream):
         stream, rate = MARKET_STREAMS[topic.channel]
         return stream, topic.symbol + rate
 
+    def decode(self, frame: bytes) -> Iterable[Event]:
+        """Books first: nine frames of ten are theirs."""
+        if frame.startswith(_BOOK_FEED):
+            return self._book(_book(frame))
+        return super().decode(frame)
+
     def decode_feed(self, stream: bytes, frame: bytes) -> Iterable[Event]:
         match stream:
             case b"v1.book.d":
@@ -269,10 +281,9 @@ class GrvtMarketStream(GrvtStream):
     def _book(self, frame: _BookFrame) -> Iterable[Event]:
         """A gap inside the count is the book's to find; a count that is another one ends it all."""
         missing = self._sequences.follow(frame)
-        if missing is None:
-            return ()
         if missing < 0:
-            self._drop(f"{frame.stream} {frame.selector} counts anew at {frame.sequence_number}")
+            if missing == ASTRAY:
+                self._drop(f"{frame.stream} {frame.selector} is astray at {frame.sequence_number}")
             return ()
         book, number = frame.feed, frame.sequence_number
         bids = [(level.price, level.size) for level in book.bids]

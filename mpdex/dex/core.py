@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Any, ClassVar, Self
 
 from mpdex.errors import MissingCredentials, Unsupported, UsageError
-from mpdex.types import BookUpdate, Fill, Json, Order, Position, Request, Session
+from mpdex.types import BookUpdate, Fill, Json, Market, Order, Position, Request, Session
 from mpdex.utils.client_ids import ClientIds
 from mpdex.utils.clock import Clock, SystemClock
 from mpdex.utils.feeds import Feeds, Stream
@@ -20,6 +20,9 @@ from mpdex.utils.rest import RestTransport
 from mpdex.utils.session import SessionKeeper
 from mpdex.utils.throttle import Throttle
 from mpdex.utils.translation import Translation
+
+# How far before a drop fills are read again: histories lag, and clocks differ.
+_OVERLAP_MS = 60_000
 
 
 class DexCore(Translation):
@@ -65,6 +68,7 @@ class DexCore(Translation):
             rng=self._rng,
         )
         self._markets = MarketList(self.SPEC.name)
+        self._detailed: set[str] = set()  # markets whose details were asked for
         self._leases: dict[type[Any], Lease[Any]] = {}
         self._orders_blocked = ""
         self.feeds = Feeds(
@@ -88,6 +92,7 @@ class DexCore(Translation):
         """Asks the venue for its markets, again if asked again."""
         answers = [await self._rest.send(request) for request in self.encode_markets()]
         self._markets.replace(self.decode_markets(answers))
+        self._detailed.clear()
         self.available_symbols = self._markets.by_coin("perp")
 
     async def close(self) -> None:
@@ -197,10 +202,22 @@ class DexCore(Translation):
     async def _fetch_account(
         self, since_ms: int | None
     ) -> tuple[list[Position], list[Order], list[Fill]]:
-        positions = await self.get_positions()
+        positions = self.decode_positions(await self._private(self.encode_positions(None)))
         orders = self.decode_orders(await self._private(self.encode_open_orders(None)))
-        fills = [] if since_ms is None else await self.get_fills(since=since_ms - 60_000)
+        fills = [] if since_ms is None else await self._fills_since(None, since_ms - _OVERLAP_MS)
         return positions, orders, fills
+
+    async def _fills_since(self, market: Market | None, since_ms: int) -> list[Fill]:
+        found: dict[tuple[str, str], Fill] = {}
+        cursor: str | None = None
+        while True:
+            answer = await self._private(self.encode_fills(market, since_ms, cursor))
+            page = self.decode_fills(answer, cursor)
+            found.update(((fill["id"], fill["order_id"]), fill) for fill in page.fills)
+            cursor = page.cursor
+            if cursor is None:
+                fills = [fill for fill in found.values() if fill["timestamp_ms"] >= since_ms]
+                return sorted(fills, key=lambda fill: fill["timestamp_ms"])
 
     def _ws_supported(self) -> dict[str, bool]:
         channels = frozenset().union(*(stream.CHANNELS for stream in self.STREAMS))

@@ -21,8 +21,17 @@ class MarketMethods(DexCore):
         return Symbols(perp=self._markets.symbols("perp"), spot=self._markets.symbols("spot"))
 
     async def get_market(self, symbol: str) -> Market:
-        """Tick, step, minimums, multiplier, leverage bound. Raises: UnknownSymbol."""
-        return self._markets[symbol]
+        """Tick, step, minimums, multiplier, leverage bound, asked of the venue.
+
+        Raises: UnknownSymbol; TransportError where the venue tells a part of it by market.
+        """
+        market = self._markets[symbol]
+        details = self.encode_market_details(market)
+        if details is not None and symbol not in self._detailed:
+            market = self.decode_market_details(await self._rest.send(details), market)
+            self._markets.complete(market)
+            self._detailed.add(symbol)
+        return market
 
     get_contract_attributes = get_market  # the predecessor's name for it
 

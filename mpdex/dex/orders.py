@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from mpdex.dex.account import AccountMethods
-from mpdex.errors import BadOrder, OrderNotFound, OutcomeUnknown, Unsupported
+from mpdex.errors import BadOrder, OrderNotFound, OutcomeUnknown, ProtocolError, Unsupported
 from mpdex.types import (
     CancelRequest,
     Fill,
@@ -186,17 +186,7 @@ class OrderMethods(AccountMethods):
 
     async def get_fills(self, symbol: str | None = None, since: int = 0) -> list[Fill]:
         """Own fills at or after `since` (milliseconds since the epoch), oldest first."""
-        market = self._markets[symbol] if symbol else None
-        found: dict[tuple[str, str], Fill] = {}
-        cursor: str | None = None
-        while True:
-            answer = await self._private(self.encode_fills(market, since, cursor))
-            page = self.decode_fills(answer, cursor)
-            found.update(((fill["id"], fill["order_id"]), fill) for fill in page.fills)
-            cursor = page.cursor
-            if cursor is None:
-                fills = [fill for fill in found.values() if fill["timestamp_ms"] >= since]
-                return sorted(fills, key=lambda fill: fill["timestamp_ms"])
+        return await self._fills_since(self._markets[symbol] if symbol else None, since)
 
     def new_client_id(self) -> str:
         """A client order id that no order of this account had."""
@@ -260,6 +250,10 @@ class OrderMethods(AccountMethods):
         except OutcomeUnknown as error:
             error.client_order_id = order.client_id
             raise
+        except ProtocolError as error:
+            unknown = OutcomeUnknown(str(error), venue=self.name, raw=error.raw)
+            unknown.client_order_id = order.client_id
+            raise unknown from error
 
     async def _decoded(self, answer: Awaitable[Json], decode: Callable[[Json], Any]) -> Any:
         return decode(await answer)

@@ -222,7 +222,7 @@ class Feeds:
         if book is None:
             return
         was_stale = book.stale
-        if book.apply(update):
+        if book.apply(update, self._clock.monotonic()):
             self._tell("book", update.symbol, book)
         elif book.stale and not was_stale:
             self._renew_book(update.symbol)
@@ -254,16 +254,16 @@ class Feeds:
         self._tell("mark", update.symbol, update)
 
     def _on_order(self, update: OrderUpdate) -> None:
-        self.account.apply(update)
-        self._tell("orders", update.order["symbol"], update.order)
+        if self.account.apply(update) is not None:
+            self._tell("orders", update.order["symbol"], update.order)
 
     def _on_fill(self, update: FillUpdate) -> None:
         if self.account.apply(update) is not None:
             self._tell("fills", update.fill["symbol"], update.fill)
 
     def _on_position(self, update: PositionUpdate) -> None:
-        self.account.apply(update)
-        self._tell("positions", update.symbol, update)
+        if self.account.apply(update) is not None:
+            self._tell("positions", update.symbol, update)
 
     # ----------------------------------------------------------------- losing and regaining
 
@@ -292,9 +292,9 @@ class Feeds:
 
     async def _resync(self, event: StreamUp) -> None:
         """The account after a drop: nothing is live before the gap has been read."""
-        await self._snapshot_account(self._down_ms)
-        self._down_ms = None
-        self._tell("stream", "", event)
+        if await self._snapshot_account(self._down_ms):
+            self._down_ms = None
+            self._tell("stream", "", event)
 
     def _renew_book(self, symbol: str) -> None:
         topic = Topic("book", symbol)
@@ -315,16 +315,18 @@ class Feeds:
             except MpdexError as error:
                 log.warning("%s: no snapshot of %s: %s", self._venue, symbol, error)
                 continue
-            if book.apply(update):
+            if book.apply(update, self._clock.monotonic()):
                 self._tell("book", symbol, book)
                 return
         raise NotSynced(f"no usable snapshot of {symbol}", venue=self._venue)
 
-    async def _snapshot_account(self, since_ms: int | None) -> None:
+    async def _snapshot_account(self, since_ms: int | None) -> bool:
+        """False: the stream dropped meanwhile, and its return will ask again."""
+        asked = self.account.revision
         positions, orders, fills = await self._fetch_account(since_ms)
         for fill in fills:
             self._on_fill(FillUpdate(fill))
-        self.account.load(positions, orders)
+        return self.account.load(positions, orders, asked)
 
     def _of(self, stream: Stream) -> list[Topic]:
         return [topic for topic, owner in self._topics.items() if owner is stream]

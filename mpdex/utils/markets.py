@@ -24,6 +24,10 @@ class MarketList:
         """Takes a new answer of the venue in place of the old."""
         self._markets = {market["symbol"]: market for market in markets}
 
+    def complete(self, market: Market) -> None:
+        """Takes one market anew, with what the list left out."""
+        self._markets[market["symbol"]] = market
+
     def __getitem__(self, symbol: str) -> Market:
         try:
             return self._markets[symbol]

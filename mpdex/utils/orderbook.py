@@ -215,7 +215,7 @@ class Book:
         if self._old.is_new_count(update, self._next - 1 if moved else 0):
             self._lose(update)
         elif self.stale:
-            self._keep(update)
+            self._kept.append(update)
         elif self._next == _UNKNOWN:
             self._next = update.first
             self.apply(update, received)
@@ -226,17 +226,6 @@ class Book:
         self.gaps += not self.stale
         self.reset()
         self._kept.append(update)
-
-    def _keep(self, update: BookUpdate) -> None:
-        """Kept changes follow one another: a hole makes what lies before it useless."""
-        kept = self._kept
-        if kept:
-            newest = kept[-1].last
-            if update.last <= newest:
-                return
-            if update.first > newest + 1:
-                kept.clear()
-        kept.append(update)
 
     # ------------------------------------------------------------------ out
 

@@ -418,7 +418,7 @@ def _sets(request: Request) -> bool:
 def _retry_after(answer: Answer) -> float | None:
     """Seconds the venue asks for; None where it says nothing, or says it as a date."""
     text = answer.headers.get("Retry-After", "").strip()
-    return float(text) if text.replace(".", "", 1).isdecimal() else None
+    return float(text) if text.replace(".", "", 1).isdecimal() else None  # seconds
 
 
 def _joined(headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -6,13 +6,16 @@ call in it, before anything is sent. No function here opens a socket, sleeps, lo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import Decimal
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal, DecimalException
+from functools import wraps
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, NoReturn, ParamSpec, TypeVar
 
 from mpdex.errors import (
     AuthError,
     MpdexError,
+    OrderNotFound,
+    ProtocolError,
     RateLimited,
     Unsupported,
     VenueError,
@@ -37,6 +40,17 @@ from mpdex.types import (
 
 if TYPE_CHECKING:
     from mpdex.utils.rest import Answer
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_BY_STATUS: Mapping[int, type[VenueError]] = {
+    401: AuthError,
+    403: AuthError,
+    404: OrderNotFound,
+    429: RateLimited,
+}
 
 
 class FillPage(NamedTuple):
@@ -67,8 +81,7 @@ class Translation:
         """
         if status < 400:
             return None
-        fallback = {401: AuthError, 403: AuthError, 429: RateLimited}.get(status, VenueError)
-        kind = self.SPEC.errors.get(status, fallback)
+        kind = _BY_STATUS.get(status, VenueError)
         return kind(str(answer)[:300], venue=self.SPEC.name, raw=answer, code=str(status))
 
     def encode_login(self) -> Request | None:
@@ -88,6 +101,14 @@ class Translation:
     def decode_markets(self, answers: Sequence[Json]) -> list[Market]:
         """Every market, from the answers to `encode_markets` in order."""
         self._refuse("markets")
+
+    def encode_market_details(self, market: Market) -> Request | None:
+        """What the list leaves out and a request for one market tells; None: nothing."""
+        return None
+
+    def decode_market_details(self, answer: Json, market: Market) -> Market:
+        """The market, completed."""
+        return market
 
     def encode_mark(self, market: Market) -> Request:
         self._refuse("get_mark_price")
@@ -187,3 +208,20 @@ class Translation:
 
     def _refuse(self, call: str) -> NoReturn:
         raise Unsupported(f"{call} is not offered here", venue=self.SPEC.name)
+
+
+def checked(venue: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Decorates a decoder: an answer without what it should have is a ProtocolError."""
+
+    def decorate(decode: Callable[P, T]) -> Callable[P, T]:
+        @wraps(decode)
+        def decoded(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return decode(*args, **kwargs)
+            except (LookupError, TypeError, ValueError, AttributeError, DecimalException) as error:
+                where = f"{decode.__name__}: {type(error).__name__} {error}"
+                raise ProtocolError(where, venue=venue) from error
+
+        return decoded
+
+    return decorate
