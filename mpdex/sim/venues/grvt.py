@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from email.utils import formatdate
 from typing import ClassVar, NamedTuple
 
 import msgspec
 
-from mpdex.sim.exchange import SimExchange
+from mpdex.sim.exchange import SimExchange, Twist
 from mpdex.sim.models import FeeModel, LatencyModel, Timers
 from mpdex.sim.records import (
     MarkChanged,
@@ -36,13 +37,14 @@ from mpdex.sim.venues.grvt_market import MarketData
 from mpdex.sim.venues.grvt_orders import OrderDesk
 from mpdex.sim.venues.grvt_socket import RpcSocket, decode_object
 from mpdex.sim.venues.grvt_streams import Streams
-from mpdex.sim.venues.grvt_wire import REJECTS, Refusal, render_error
-from mpdex.types import Json, Limit
+from mpdex.sim.venues.grvt_wire import REJECTS, Refusal, parse_order, render_error
+from mpdex.types import Json, Limit, OrderStatus
 from mpdex.utils.clock import Clock
 
 EDGE, TRADES, MARKET = "/edge", "/trades", "/market-data"
 SESSION_SECONDS = 86_400
 BALANCE = Decimal(100_000)
+SPEED_BUMP = 0.025  # seconds, for everything but post-only
 BAND = Decimal("0.03")  # 2 to 3 % was measured
 _decode = msgspec.json.Decoder(float_hook=str).decode
 
@@ -158,7 +160,7 @@ class GrvtSim(SimVenue):
             "cancel_order": self._cancel,
             "cancel_all_orders": self._cancel_all,
             "cancel_on_disconnect": self._cancel_on_disconnect,
-            "bulk_orders": self.desk.bulk,
+            "bulk_orders": self._bulk,
             **self.accounts.answers,
         }
         self._private = private
@@ -171,8 +173,9 @@ class GrvtSim(SimVenue):
     def make_exchange(cls, clock: Clock, rng: random.Random, latency: LatencyModel) -> SimExchange:
         """One account of 100,000 USDT; fees of tier 1 (help.grvt.io, read 2026-10-22)."""
         fees = FeeModel(maker=Decimal("-0.000001"), taker=Decimal("0.00045"))
+        bumped = replace(latency, taker_delay=SPEED_BUMP)
         exchange = SimExchange(
-            cls.name, clock=clock, markets=MARKETS, fees=fees, latency=latency, rng=rng
+            cls.name, clock=clock, markets=MARKETS, fees=fees, latency=bumped, rng=rng
         )
         exchange.add_account(str(rng.randrange(10**15, 10**16)), BALANCE)
         return exchange
@@ -221,6 +224,26 @@ class GrvtSim(SimVenue):
             orders = len(decode_object(request.body).get("orders") or ())
             return ("create_order", whose, orders) if orders else ("cancel_order", whose, 1)
         return (name if name in self.limits else ""), whose, 1
+
+    def describe(self, request: SimRequest) -> Mapping[str, str]:
+        body = decode_object(request.body)
+        ids = {
+            "order_id": str(body.get("order_id") or ""),
+            "client_id": str(body.get("client_order_id") or ""),
+        }
+        try:
+            wire = parse_order(body.get("order"))
+        except Refusal:
+            return ids
+        return {
+            "side": "buy" if wire.buying else "sell",
+            "symbol": wire.instrument,
+            "size": str(wire.size),
+            "price": str(wire.price) if wire.price else "",
+            "client_id": wire.client_id,
+            "reduce_only": str(wire.reduce_only).lower(),
+            "post_only": str(wire.post_only).lower(),
+        }
 
     # ---------------------------------------------------------------- sessions
 
@@ -291,9 +314,14 @@ class GrvtSim(SimVenue):
         return _guarded(answer)
 
     def render_reject(self, request: SimRequest, kind: str, code: str) -> SimReply:
-        """A post-only refusal comes later, over the stream; all others are answers."""
+        """A post-only refusal is no answer: the create is PENDING and the stream says no."""
         if kind == "POST_ONLY" and not code and _name(request) == "create_order":
-            return _guarded(lambda: self._create_fated(request, "post_only"))
+            before = self.exchange.twist
+            self.exchange.twist = Twist(fate=(OrderStatus.REJECTED, 0.0))
+            try:
+                return self._answer_private(request)
+            finally:
+                self.exchange.twist = before
         body, status = render_error(int(code) if code.isdigit() else REJECTS.get(kind, 1002))
         return SimReply(body, status)
 
@@ -308,12 +336,12 @@ class GrvtSim(SimVenue):
     # ---------------------------------------------------------------- commands
 
     def _create(self, account: str, body: dict[str, Json]) -> Json:
-        return {"result": self.desk.create(account, body.get("order"))}
+        with self.streams.after_the_answer():
+            return {"result": self.desk.create(account, body.get("order"))}
 
-    def _create_fated(self, request: SimRequest, fate: str) -> Json:
-        body = _checked_body(request)
-        account = self._account(request.headers, body)
-        return {"result": self.desk.create(account, body.get("order"), fate)}
+    def _bulk(self, account: str, body: dict[str, Json]) -> Json:
+        with self.streams.after_the_answer():
+            return self.desk.bulk(account, body)
 
     def _cancel(self, account: str, body: dict[str, Json]) -> Json:
         self.desk.cancel(account, body)

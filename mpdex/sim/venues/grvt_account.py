@@ -110,12 +110,12 @@ class AccountData:
         order = self._desk.find(account, order_id=str(order_id), client_id=str(client_id))
         if order is None:
             raise Refusal(1004)
-        return {"result": self._desk.show(order)}
+        return {"result": _show(order)}
 
     def answer_open_orders(self, account: str, body: dict[str, Json]) -> Json:
         symbols = self._symbols(body)
         orders = self._exchange.open_orders(account)
-        return {"result": [self._desk.show(o) for o in orders if o.symbol in symbols]}
+        return {"result": [_show(o) for o in orders if o.symbol in symbols]}
 
     def answer_order_history(self, account: str, body: dict[str, Json]) -> Json:
         symbols = self._symbols(body)
@@ -123,7 +123,7 @@ class AccountData:
         def wanted(order: SimOrder) -> bool:
             return order.symbol in symbols and _within(body, order.created_ns)
 
-        return _page(self._exchange.order_history(account), body, wanted, self._desk.show)
+        return _page(self._exchange.order_history(account), body, wanted, _show)
 
     def answer_fill_history(self, account: str, body: dict[str, Json]) -> Json:
         symbols = self._symbols(body)
@@ -230,6 +230,10 @@ class AccountData:
         if not 1 <= leverage <= market.max_leverage:
             raise Refusal(2100)
         self._exchange.set_leverage(account, market.symbol, leverage)
+
+
+def _show(order: SimOrder) -> dict[str, Json]:
+    return render.render_order(order, render.render_state(order))
 
 
 # --------------------------------------------------------------------------- pages

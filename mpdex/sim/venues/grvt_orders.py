@@ -1,8 +1,8 @@
 """Order entry of the simulated GRVT: every check in the documented order, then the two-step life.
 
-A create is answered PENDING under the id "0x00"; only then does the book decide, at once for a
-post-only order and after the speed bump for every other. Cancels are always acknowledged, and wait
-a little for an order that has not arrived.
+A create is answered PENDING under the id "0x00", whatever the book then decides: at once for a
+post-only order, after the speed bump for every other. Cancels are always acknowledged, and wait a
+little for an order that has not arrived.
 
 Source: api-docs.grvt.io, create_order, cancel_order, bulk_orders, cancel_on_disconnect; the speed
 bump from the venue's trading rules; order of checks as clients observe it; read 2026-11-21.
@@ -10,11 +10,11 @@ bump from the venue's trading rules; order of checks as clients observe it; read
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from typing import TypeVar
 
-from mpdex.sim.exchange import SimExchange, Twist
+from mpdex.sim.exchange import SimExchange
 from mpdex.sim.models import Timers
 from mpdex.sim.records import SimMarket, SimOrder
 from mpdex.sim.venues import grvt_crypto as crypto
@@ -23,13 +23,13 @@ from mpdex.sim.venues.grvt_market import chosen
 from mpdex.sim.venues.grvt_wire import Refusal, WireOrder, WireSignature, parse_integer, parse_order
 from mpdex.types import Json, OrderStatus, TimeInForce
 
+K = TypeVar("K")
 CHAIN_ID = 325
-SPEED_BUMP = 0.025  # seconds, for everything but post-only
 LONGEST_SIGNATURE_NS = 30 * 86_400 * 10**9
 DEFAULT_TTL_MS, LONGEST_TTL_MS = 100, 5_000
 LONGEST_COUNTDOWN_MS = 300_000
 BULK = 100
-REMEMBERED = 4096  # signed payloads kept to recognise a duplicate
+REMEMBERED = 4096  # orders kept to recognise a duplicate and to find by client id
 TIF = {
     "GOOD_TILL_TIME": TimeInForce.GTC,
     "IMMEDIATE_OR_CANCEL": TimeInForce.IOC,
@@ -52,6 +52,8 @@ class OrderDesk:
         signers: account -> addresses (lower case) that may sign for it.
         on_missed: told (account, client id, order id) of a cancel that ran out unused.
         on_dropped: told of an order that a waiting cancel ended before it reached the book.
+
+    The speed bump is the exchange's `taker_delay`; orders inside it are PENDING.
     """
 
     def __init__(
@@ -68,20 +70,16 @@ class OrderDesk:
         self._signers = signers
         self._on_missed = on_missed
         self._on_dropped = on_dropped
-        self._signed: OrderedDict[bytes, SimOrder] = OrderedDict()
-        self._pending: dict[tuple[str, str], SimOrder] = {}
-        self._dropped: OrderedDict[tuple[str, str], SimOrder] = OrderedDict()
+        self._signed: dict[bytes, SimOrder] = {}
+        self._known: dict[tuple[str, str], SimOrder] = {}  # newest order of a client id
         self._waiting: dict[tuple[str, str], int] = {}  # cancels ahead of their order -> deadline
         self._countdown: dict[str, int] = {}  # account -> number of its last dead-man arming
         self._count = 0
 
     # ---------------------------------------------------------------- create
 
-    def create(self, account: str, body: Json, fate: str = "") -> dict[str, Json]:
+    def create(self, account: str, body: Json) -> dict[str, Json]:
         """Verify one order and take it in.
-
-        Args:
-            fate: the book will refuse it for this reason, whatever its state.
 
         Returns: the order as the answer shows it: PENDING, id "0x00".
         Raises: Refusal.
@@ -92,11 +90,12 @@ class OrderDesk:
         order = self._signed.get(proof)
         if order is None:
             self._check_risk(account, wire, market)
-            order = self._accept(account, wire, fate)
-            self._remember(proof, order)
+            order = self._accept(account, wire)
+            _remember(self._signed, proof, order)
+            _remember(self._known, (account, wire.client_id), order)
         return render.render_order(order, render.render_pending(order), order_id="0x00")
 
-    def _accept(self, account: str, wire: WireOrder, fate: str) -> SimOrder:
+    def _accept(self, account: str, wire: WireOrder) -> SimOrder:
         now = self._exchange.clock.now_ns()
         order = SimOrder(
             account=account,
@@ -114,10 +113,11 @@ class OrderDesk:
             updated_ns=now,
             raw={"wire": wire, "taken": now},
         )
-        self._pending[account, wire.client_id] = order
-        twist = self._exchange.twist  # a fault's bend of this command, which acts only later
-        wait = 0.0 if wire.post_only else SPEED_BUMP
-        self._timers.after(wait, lambda: self._enter(order, twist, fate))
+        if self._waiting.pop((account, wire.client_id), 0) >= now:
+            order.status, order.reason = OrderStatus.CANCELED, "client"
+            self._on_dropped(order)
+        else:
+            self._exchange.place(order)
         return order
 
     def _limit(self, wire: WireOrder) -> Decimal:
@@ -129,41 +129,14 @@ class OrderDesk:
         away = mark * wire.slippage_bps / 10_000
         if wire.buying:
             return min(wire.price, (mark + away) // tick * tick)
-        return max(wire.price, -((away - mark) // tick) * tick)
-
-    def _enter(self, order: SimOrder, twist: Twist, fate: str) -> None:
-        """The order reaches the book, unless it is fated or a cancel has been waiting for it."""
-        key = (order.account, order.client_id)
-        self._pending.pop(key, None)
-        if self._waiting.pop(key, 0) >= self._exchange.clock.now_ns():
-            self._drop(order, OrderStatus.CANCELED, "client")
-        elif fate:
-            self._drop(order, OrderStatus.REJECTED, fate)
-        else:
-            before, self._exchange.twist = self._exchange.twist, twist
-            try:
-                self._exchange.place(order)
-            finally:
-                self._exchange.twist = before
-
-    def _drop(self, order: SimOrder, status: OrderStatus, reason: str) -> None:
-        order.status, order.reason = status, reason
-        order.updated_ns = self._exchange.clock.now_ns()
-        self._dropped[order.account, order.client_id] = order
-        if len(self._dropped) > REMEMBERED:
-            self._dropped.popitem(last=False)
-        self._on_dropped(order)
+        lowest = (mark - away) // tick * tick
+        return max(wire.price, lowest if lowest == mark - away else lowest + tick)
 
     def _next_id(self, wire: WireOrder) -> str:
         """Sixteen bytes; as in captures, some of them come from the signature and the asset."""
         self._count += 1
         asset = self._exchange.markets[wire.instrument].info["instrument_hash"]
         return f"0x010101{asset[4:6]}{asset[2:4]}{wire.signature.s_text[-6:]}{self._count:016x}"
-
-    def _remember(self, proof: bytes, order: SimOrder) -> None:
-        self._signed[proof] = order
-        if len(self._signed) > REMEMBERED:
-            self._signed.popitem(last=False)
 
     # ---------------------------------------------------------------- checks
 
@@ -339,23 +312,12 @@ class OrderDesk:
         return {"orders": created, "cancel_acks": [{"ack": True} for _ in (*by_id, *by_client)]}
 
     def find(self, account: str, *, order_id: str = "", client_id: str = "") -> SimOrder | None:
-        """An order by either id, on its way or already in the book's history."""
-        if order_id:
-            return self._exchange.order(account, order_id=order_id) or next(
-                (o for o in self._dropped.values() if o.order_id == order_id), None
-            )
-        key = (account, client_id)
-        return (
-            self._pending.get(key)
-            or self._exchange.order(account, client_id=client_id)
-            or self._dropped.get(key)
-        )
-
-    def show(self, order: SimOrder) -> dict[str, Json]:
-        """An order as queries answer it."""
-        if (order.account, order.client_id) in self._pending:
-            return render.render_order(order, render.render_pending(order), order_id="0x00")
-        return render.render_order(order, render.render_state(order))
+        """The newest order of a client id, or the one with an order id, ended ones included."""
+        self._exchange.expire_due()
+        if not order_id:
+            return self._known.get((account, client_id))
+        order = self._exchange.order(account, order_id=order_id)
+        return order or next((o for o in self._known.values() if o.order_id == order_id), None)
 
 
 def _check_kind(wire: WireOrder) -> None:
@@ -384,3 +346,11 @@ def _check_reduces(wire: WireOrder, held: Decimal, reducible: Decimal) -> None:
         raise Refusal(2401)
     if wire.size > reducible:
         raise Refusal(2402)
+
+
+def _remember(known: dict[K, SimOrder], key: K, order: SimOrder) -> None:
+    """Keep the newest; forget the oldest beyond the bound."""
+    known.pop(key, None)
+    known[key] = order
+    if len(known) > REMEMBERED:
+        del known[next(iter(known))]

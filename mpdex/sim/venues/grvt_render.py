@@ -102,13 +102,13 @@ def render_state(order: SimOrder) -> dict[str, Json]:
 
 
 def render_pending(order: SimOrder) -> dict[str, Json]:
-    """State of an order that the gateway has taken and the book has not seen."""
+    """State of an order as its create is answered, whatever has become of it since."""
     return {
         "status": "PENDING",
         "reject_reason": UNSET,
         "book_size": [number(order.size)],
         "traded_size": ["0.0"],
-        "update_time": str(order.updated_ns),
+        "update_time": str(order.raw["taken"]),
         "avg_fill_price": ["0.0"],
     }
 

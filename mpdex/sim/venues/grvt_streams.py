@@ -9,7 +9,8 @@ Source: api-docs.grvt.io, market_data_streams and trading_streams, and live fram
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import msgspec
@@ -100,6 +101,8 @@ class Streams:
         self._market = market
         self._timers = timers
         self._streams: dict[tuple[str, str], Stream] = {}
+        self._holding = False
+        self._held: list[tuple[Stream, Json]] = []
 
     # ---------------------------------------------------------------- listening
 
@@ -188,8 +191,27 @@ class Streams:
         found = [self._streams.get((name, s)) for s in (account, f"{account}-{symbol}")]
         streams = [stream for stream in found if stream]
         rendered = body() if any(stream.listeners for stream in streams) else None
+        if self._holding:
+            self._held += [(stream, rendered) for stream in streams]
+            return
+        self._release()
         for stream in streams:
             stream.push(rendered)
+
+    @contextmanager
+    def after_the_answer(self) -> Iterator[None]:
+        """Account frames made inside wait until the answer that is being made has gone out."""
+        self._holding = True
+        try:
+            yield
+        finally:
+            self._holding = False
+            self._timers.after(0.0, self._release)
+
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        for stream, body in held:
+            stream.push(body)
 
     def push_trade(self, symbol: str) -> None:
         """The newest public trade."""
