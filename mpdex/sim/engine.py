@@ -9,7 +9,7 @@ says; orders of our accounts stand in it. Rules, in one place because results de
 - When the outside level shrinks without a trade, the leavers are spread evenly along the queue:
   `ahead` shrinks in proportion.
 - When the outside book crosses the order (the other side's best reaches its price), the order
-  fills up to what crosses.
+  fills up to what crosses, and eats it.
 - An order of ours that takes eats the levels in order; what it ate is gone until that level's
   next outside update.
 
@@ -207,13 +207,12 @@ class MatchingEngine:
                 self._fill_half(half, self.halves[OTHER[side]])
 
     def _fill_half(self, half: Half, facing: Half) -> None:
-        used = 0
         for order in list(half.orders):
             best = facing.best_outside()
             if best is None or best > -order.key:
                 break
-            crossing = sum(n for key, n in facing.outside.items() if key <= -order.key)
-            used += self._fill(order, crossing - used)
+            for key in [k for k in sorted(facing.outside) if k <= -order.key]:
+                facing.take_outside(key, self._fill(order, facing.outside[key]))
 
     def _fill(self, order: Resting, lots: int) -> int:
         done = min(order.lots, lots)
@@ -254,6 +253,8 @@ class MatchingEngine:
             maker.ahead = max(maker.ahead - eaten, 0)
             if not taker.lots:
                 return True
+            if not maker.lots:
+                continue  # ended while we were matching
             if maker.account == taker.account:
                 return False
             self._cross(half, maker, taker)
@@ -294,6 +295,11 @@ class MatchingEngine:
             return False
         half.reduce(order, order.lots)
         return True
+
+    def shrink(self, order: Resting, lots: int) -> None:
+        """Leave at most so many lots of a resting order."""
+        if order.lots > lots:
+            self.halves[order.side].reduce(order, order.lots - lots)
 
     def hit(self, order: Resting, lots: int) -> int:
         """Fill a resting order out of turn (a fault, a hidden counterparty)."""

@@ -19,7 +19,7 @@ from typing import Any
 from mpdex.sim.board import Board, BookFeed, Quote
 from mpdex.sim.engine import Match, Resting
 from mpdex.sim.ledger import Holding, Ledger, SimAccount
-from mpdex.sim.models import FeeModel, LatencyModel, Timers
+from mpdex.sim.models import FeeModel, LatencyModel, Pipe, Timers
 from mpdex.sim.records import (
     EVENTS,
     ZERO,
@@ -126,6 +126,7 @@ class SimExchange:
         self.halt_hooks: list[Callable[[Halt], None]] = []
         self.twist = Twist()
         self.report_delay = 0.0
+        self._held: Pipe[SimEvent] = Pipe(self._tell)
         self._listeners: dict[type, list[Callable[[SimEvent], None]]] = {e: [] for e in EVENTS}
         self._resting: dict[str, Resting] = {}
         self._by_client: dict[tuple[str, str], SimOrder] = {}
@@ -156,6 +157,7 @@ class SimExchange:
 
     def close(self) -> None:
         """Take back every timer."""
+        self._held.close()
         self.timers.close()
 
     # ---------------------------------------------------------------- commands
@@ -509,7 +511,19 @@ class SimExchange:
         self._moved(order.account, order.symbol)
         self._emit(Traded(fill))
         self._emit(OrderChanged(order, "filled", now))
+        self._trim_reducers(order.account, order.symbol)
         return fill
+
+    def _trim_reducers(self, account: str, symbol: str) -> None:
+        """Resting reduce-only orders shrink with the position and end with it."""
+        for order in list(self._live[account].values()):
+            piece = self._resting.get(order.order_id)
+            if piece is None or not order.reduce_only or order.symbol != symbol:
+                continue
+            board = self.boards[symbol]
+            board.engine.shrink(piece, board.lots(max(self._reducible(order), ZERO)))
+            if not piece.lots:
+                self._end(order, OrderStatus.CANCELED, "reduce_only")
 
     def _moved(self, account: str, symbol: str) -> None:
         """Record and tell a position after a change."""
@@ -533,11 +547,14 @@ class SimExchange:
         )
 
     def _emit(self, event: SimEvent) -> None:
+        if self.report_delay:
+            self._held.push(event, self.report_delay)
+        else:
+            self._tell(event)
+
+    def _tell(self, event: SimEvent) -> None:
         for call in self._listeners[type(event)]:
-            if self.report_delay:
-                self.timers.after(self.report_delay, lambda call=call: call(event))  # type: ignore[misc]
-            else:
-                call(event)
+            call(event)
 
     # ---------------------------------------------------------------- truth faults
 

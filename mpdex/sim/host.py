@@ -14,11 +14,11 @@ from aiohttp import WSMessage, WSMsgType, web
 from mpdex.sim.acts import Job, Lost, Performer
 from mpdex.sim.fault_rules import CONNECTION_ACTIONS, TRUTH_ACTIONS
 from mpdex.sim.faults import FaultBook, Situation
-from mpdex.sim.models import Timers
+from mpdex.sim.models import Pipe, Timers
 from mpdex.sim.records import Halt
 from mpdex.sim.stream_faults import bend, stream_op
 from mpdex.sim.venue import Handler, SimReply, SimRequest, SimVenue
-from mpdex.sim.wire import Connection, Pipe, encode_payload
+from mpdex.sim.wire import Connection, encode_payload
 from mpdex.types import Json, Limit, Side
 from mpdex.utils.clock import Clock
 

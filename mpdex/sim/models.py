@@ -1,4 +1,4 @@
-"""What the simulated world costs: time on the way and fees.
+"""What the simulated world costs: time on the way, and fees; and the timers that make it wait.
 
 Assumed values, stated here because a result depends on them: 10 ms each way with up to 5 ms of
 jitter is a server in the venue's region.
@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Generic, TypeVar
 
 from mpdex.types import Liquidity
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,3 +79,39 @@ class Timers:
         for handle in self._handles:
             handle.cancel()
         self._handles.clear()
+
+
+class Pipe(Generic[T]):
+    """A line that delays and never overtakes."""
+
+    def __init__(self, deliver: Callable[[T], None]) -> None:
+        self._deliver = deliver
+        self._waiting: deque[tuple[float, T]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def push(self, item: T, seconds: float) -> None:
+        """Deliver after a while, but not before what was pushed earlier."""
+        due = asyncio.get_running_loop().time() + seconds
+        if self._waiting:
+            due = max(due, self._waiting[-1][0])
+        self._waiting.append((due, item))
+        self._arm()
+
+    def close(self) -> None:
+        """Forget what is under way."""
+        self._waiting.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _arm(self) -> None:
+        if self._timer is None and self._waiting:
+            self._timer = asyncio.get_running_loop().call_at(self._waiting[0][0], self._flush)
+
+    def _flush(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time() + 1e-6  # a timer may be a hair early
+        try:
+            while self._waiting and self._waiting[0][0] <= now:
+                self._deliver(self._waiting.popleft()[1])
+        finally:
+            self._arm()

@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import msgspec
 
-from mpdex.sim.models import LatencyModel, Timers
+from mpdex.sim.models import LatencyModel, Pipe, Timers
 from mpdex.types import Json
-
-T = TypeVar("T")
 
 TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
 CLOSE_PATIENCE = 2.0  # seconds a client has to answer a close frame
@@ -34,42 +31,6 @@ def encode_frame(opcode: int, payload: bytes) -> bytes:
     if size < 1 << 16:
         return bytes((first, 126)) + size.to_bytes(2, "big") + payload
     return bytes((first, 127)) + size.to_bytes(8, "big") + payload
-
-
-class Pipe(Generic[T]):
-    """A line that delays and never overtakes."""
-
-    def __init__(self, deliver: Callable[[T], None]) -> None:
-        self._deliver = deliver
-        self._waiting: deque[tuple[float, T]] = deque()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def push(self, item: T, seconds: float) -> None:
-        """Deliver after a while, but not before what was pushed earlier."""
-        due = asyncio.get_running_loop().time() + seconds
-        if self._waiting:
-            due = max(due, self._waiting[-1][0])
-        self._waiting.append((due, item))
-        self._arm()
-
-    def close(self) -> None:
-        """Forget what is under way."""
-        self._waiting.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _arm(self) -> None:
-        if self._timer is None and self._waiting:
-            self._timer = asyncio.get_running_loop().call_at(self._waiting[0][0], self._flush)
-
-    def _flush(self) -> None:
-        self._timer = None
-        now = asyncio.get_running_loop().time() + 1e-6  # a timer may be a hair early
-        try:
-            while self._waiting and self._waiting[0][0] <= now:
-                self._deliver(self._waiting.popleft()[1])
-        finally:
-            self._arm()
 
 
 class Connection:
