@@ -84,7 +84,7 @@ def load_credentials(
 
 
 def variable(venue: str, name: str) -> str:
-    """The environment variable of a credential: MPDEX_GRVT_API_KEY."""
+    """The environment variable of a credential, as in MPDEX_ACME_API_KEY."""
     return f"MPDEX_{_plain(venue)}_{name}".upper()
 
 
