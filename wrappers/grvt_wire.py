@@ -315,7 +315,7 @@ def decode_market(raw: Json) -> Market:
         min_notional=decimal(raw.get("min_notional")),
         max_size=None,  # max_position_size bounds the position, not the order
         multiplier=Decimal(1),
-        max_leverage=None,  # by account: get_leverage_info
+        max_leverage=None,  # asked for apart: margin_rules
         significant_figures=None,
         active=raw.get("status", "ACTIVE") in TRADABLE,
         raw=raw,

@@ -168,9 +168,11 @@ def http_ticker(recorded: Recorded, market: Market) -> None:
 
 
 @check
-def http_margin_rules_doc(recorded: Recorded, _: Market) -> None:
-    """Not read: the account's own bound is in get_all_initial_leverage. Not a refusal either."""
-    assert VENUE.decode_error(200, recorded.json("http_margin_rules_doc"), READ) is None
+def http_margin_rules_doc(recorded: Recorded, market: Market) -> None:
+    """Not wrapped in a result, and not a refusal either."""
+    answer = recorded.json("http_margin_rules_doc")
+    assert VENUE.decode_error(200, answer, READ) is None
+    assert VENUE.decode_market_details(answer, market)["max_leverage"] == 50
 
 
 # --------------------------------------------------------------------------- orders
