@@ -203,7 +203,6 @@ class Book:
         self.received = received
         self._next = self._joined = number + 1 if number > 0 else _UNKNOWN
         self._kept.clear()
-        self._old.forget()
         for change in later:
             self.apply(change, received)
 

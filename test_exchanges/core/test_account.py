@@ -254,12 +254,13 @@ def test_a_snapshot_of_orders_keeps_what_came_later() -> None:
         [
             order("stays", client="2", filled="0.2"),
             order("ends", client="3"),
-            order("new", client="4"),
+            order("new", client="4", filled="0.1", status=OrderStatus.PENDING),
             order("unheard", client="5"),
         ],
         asked,
     )
     assert filled_of(account) == {"new": D("0.1"), "stays": D("0.5"), "unheard": D(0)}
+    assert {o["status"] for o in account.open_orders()} == {OrderStatus.OPEN}
 
 
 def test_what_does_not_concern_the_account_passes() -> None:

@@ -268,10 +268,11 @@ def test_old_changes_are_ignored_and_an_overlap_is_applied() -> None:
     assert book.sequence == 7
 
 
-def test_a_hole_among_the_kept_changes_makes_the_earlier_ones_useless() -> None:
+def test_a_hole_among_the_kept_changes_is_found() -> None:
     book = Book("X")
     for number in (3, 4, 6, 7):
         book.apply(change(number, bids=[(str(number), "1")]))
+    assert not book.apply(snapshot([], [], 2))
     assert not book.apply(snapshot([], [], 4))
     assert book.apply(snapshot([], [], 5))
     assert [price for price, _ in book.levels()["bids"]] == [D(7), D(6)]
@@ -296,6 +297,15 @@ def test_an_unnumbered_snapshot_begins_the_stream() -> None:
     assert book.apply(change(1061215, bids=[("1", "3")]))
     assert book.best()[1] == "3"
     assert not book.apply(change(1061217))
+
+
+def test_an_unnumbered_snapshot_begins_any_count() -> None:
+    book = Book("X")
+    book.apply(snapshot([], []))
+    book.apply(change(900))
+    assert book.apply(snapshot([], []))
+    assert all(book.apply(change(number)) for number in range(1, 2 * RESTARTED))
+    assert book.sequence == 2 * RESTARTED - 1
 
 
 def test_an_older_snapshot_does_not_turn_a_good_book_back() -> None:
@@ -332,8 +342,7 @@ def test_single_repeats_are_no_new_count() -> None:
     book.apply(snapshot([], [], 1))
     for number in range(2, 40):
         assert book.apply(change(number))
-        assert book.apply(change(max(2, number // 2)))
-        assert book.apply(change(number))
+        assert book.apply(change(max(2, number - 5)))
 
 
 def test_a_stream_behind_its_snapshot_is_no_new_count() -> None:
