@@ -23,9 +23,8 @@ from mpdex.types import (
     StreamDown,
 )
 
-# Ids of fills and of ended orders that are remembered, oldest out: one a second for 24 hours
-# (86,400), which is how long a late or repeated report must still be recognised; about 20 MB each
-# when full.
+# Fills and ended orders that are remembered, oldest out: one a second for 24 hours (86,400), which
+# is how long a late or repeated report must still be recognized. Full, the fills take 14 MB.
 REMEMBERED = 100_000
 
 
@@ -34,7 +33,7 @@ class Account:
 
     Args:
         venue: for messages.
-        remembered: how many fills and ended orders are recognised again.
+        remembered: how many fills and ended orders are recognized again.
 
     Attributes:
         synced: whether positions and open orders are known at this moment.
