@@ -64,7 +64,8 @@ class Board:
 
     def apply(self, quote: Quote) -> None:
         self.last = quote
-        bids, asks = self._snap(quote.bids, "buy"), self._snap(quote.asks, "sell")
+        bids = self._snap(quote.bids, "buy", not quote.full)
+        asks = self._snap(quote.asks, "sell", not quote.full)
         if quote.full:
             self.engine.set_book(bids, asks)
             return
@@ -77,12 +78,14 @@ class Board:
         """A trade on this grid: a sale lands on a bid level, so it rounds as bids do."""
         return self._snap_price(price, OTHER[taker]), max(size // self.step_units, 1)
 
-    def _snap(self, levels: Iterable[tuple[int, int]], side: Side) -> Levels:
+    def _snap(self, levels: Iterable[tuple[int, int]], side: Side, best_only: bool) -> Levels:
         """Levels on this market's grid, those that fall together added up."""
         snapped: Levels = {}
         left = self.depth_cap[side]
         for price, size in levels:
             lots = size // self.step_units
+            if best_only:
+                lots = max(lots, 1)  # the best level exists, however small
             if left is not None:
                 lots = min(lots, left)
                 left -= lots

@@ -196,9 +196,18 @@ class MatchingEngine:
                 eaten, left = eaten + passed, left - passed
                 order.ahead = max(order.ahead - eaten, 0)
             left -= self._fill(order, left)
-        outside = eaten + left
-        if outside and key in half.outside:
-            half.take_outside(key, outside)
+        self._trade_outside(half, key, eaten + left)
+
+    @staticmethod
+    def _trade_outside(half: Half, key: int, lots: int) -> None:
+        """Others trade among themselves; of their last known level a lot stays.
+
+        Sources tell a few levels only: an empty side would mean that nobody is behind them.
+        """
+        if len(half.outside) == 1:
+            lots = min(lots, half.outside.get(key, 1) - 1)
+        if lots and key in half.outside:
+            half.take_outside(key, lots)
 
     def _fill_crossed(self) -> None:
         """Fill our orders that the outside book of the other side has reached."""

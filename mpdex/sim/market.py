@@ -214,11 +214,13 @@ class Tape:
     def drift(self) -> int:
         """By how much the mid price rose from the first book to the last."""
         self.load()
-        first = next(m.what for m in self._lines if isinstance(m.what, Quote) and _whole(m.what))
         last = next(
             m.what for m in reversed(self._lines) if isinstance(m.what, Quote) and _whole(m.what)
         )
-        return _mid(last) - _mid(first)
+        return _mid(last) - _mid(self._first_book())
+
+    def _first_book(self) -> Quote:
+        return next(m.what for m in self._lines if isinstance(m.what, Quote) and _whole(m.what))
 
     def moves(self) -> Iterator[Move]:
         self.load()
@@ -228,6 +230,7 @@ class Tape:
         """Moves of one round after another, each `period_ns` later and lower by `drift`."""
         self.load()
         base = offset = 0
+        yield Move(0, self._first_book())  # a book from the start, whenever the tape has its first
         while True:
             for at_ns, what in self._lines:
                 at = (at_ns - start_ns) // self._grain * self._grain + base
@@ -299,7 +302,7 @@ def _units(text: str) -> int:
 
 
 def _whole(quote: Quote) -> bool:
-    return bool(quote.bids and quote.asks)
+    return quote.full and bool(quote.bids and quote.asks)
 
 
 def _mid(quote: Quote) -> int:
