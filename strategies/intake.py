@@ -193,7 +193,7 @@ def _trade(
     return Trade(
         cycle=order.cycle,
         role=order.role,
-        kind=order.kind,
+        purpose=order.kind,
         side=fill["side"],
         size=fill["size"],
         price=fill["price"],

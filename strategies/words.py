@@ -303,7 +303,7 @@ class Trade:
 
     cycle: int
     role: Role
-    kind: Kind
+    purpose: Kind
     side: str
     size: Decimal
     price: Decimal

@@ -1,0 +1,96 @@
+"""What the hedge needs of an exchange, and how its errors read here.
+
+`multi_perp_dex.MultiPerpDex` classes of every venue offer these verbs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol
+
+from mpdex.errors import (
+    AuthError,
+    InsufficientMargin,
+    MarketUnavailable,
+    MpdexError,
+    OrderRejected,
+    PostOnlyWouldCross,
+    PriceOutOfBand,
+    RateLimited,
+    ReduceOnlyRefused,
+    TransportError,
+    UsageError,
+    VenueError,
+)
+from mpdex.types import (
+    CancelRequest,
+    Fill,
+    Lane,
+    Market,
+    Order,
+    OrderRequest,
+    Position,
+    Topic,
+    VenueSpec,
+)
+from mpdex.utils.orderbook import Book
+from strategies.words import Event, OutcomeNotKnown, Place, PlaceRefused, Refusal
+
+Unsubscribe = Callable[[], None]
+
+
+class Venue(Protocol):
+    """One exchange object, as the hedge sees it."""
+
+    @property
+    def SPEC(self) -> VenueSpec: ...
+
+    @property
+    def rest_counts(self) -> Mapping[tuple[str, str], int]: ...
+
+    async def find_symbol(self, coin: str) -> str: ...
+    async def get_market(self, symbol: str) -> Market: ...
+    async def get_positions(self) -> list[Position]: ...
+    async def get_fills(self, symbol: str | None = None, since: int = 0) -> list[Fill]: ...
+    async def get_order(
+        self, symbol: str, order_id: str | None = None, *, client_order_id: str | None = None
+    ) -> Order: ...
+
+    def submit_order(
+        self, order: OrderRequest, *, lane: Lane = Lane.QUOTE
+    ) -> Coroutine[Any, Any, Order]: ...
+    def submit_cancel(self, cancel: CancelRequest) -> Coroutine[Any, Any, Order | None]: ...
+    def new_client_id(self) -> str: ...
+
+    async def start_streams(self, topics: Sequence[Topic]) -> None: ...
+    def book(self, symbol: str) -> Book: ...
+    def on_orderbook(self, symbol: str, callback: Callable[[Book], None]) -> Unsubscribe: ...
+    def on_fills(self, callback: Callable[[Fill], None], symbol: str = "") -> Unsubscribe: ...
+    def on_orders(self, callback: Callable[[Order], None], symbol: str = "") -> Unsubscribe: ...
+    def on_stream(self, callback: Callable[[Any], None]) -> Unsubscribe: ...
+
+
+# First match wins. What is not here may have arrived: its outcome is not known.
+_REFUSALS: tuple[tuple[type[MpdexError], Refusal], ...] = (
+    (PostOnlyWouldCross, Refusal.POST_ONLY),
+    (InsufficientMargin, Refusal.MARGIN),
+    (PriceOutOfBand, Refusal.PRICE_BAND),
+    (ReduceOnlyRefused, Refusal.REDUCE_ONLY),
+    (MarketUnavailable, Refusal.VENUE_MODE),
+    (AuthError, Refusal.PERMISSION),
+    (RateLimited, Refusal.RATE),
+    (UsageError, Refusal.PRECISION),
+    (OrderRejected, Refusal.OTHER),
+    (VenueError, Refusal.OTHER),
+    (TransportError, Refusal.NOT_SENT),
+)
+
+
+def failure(place: Place, error: MpdexError) -> Event:
+    """What an error on a placement means: a definite refusal, or an outcome nobody knows."""
+    client_id, detail = place.order.client_id, str(error)
+    for kind, refusal in _REFUSALS:
+        if isinstance(error, kind):
+            after = error.retry_after if isinstance(error, RateLimited) else None
+            return PlaceRefused(place.role, client_id, refusal, detail, after)
+    return OutcomeNotKnown(place.role, client_id, detail)
