@@ -55,6 +55,9 @@ Venues = Annotated[
     typer.Option(help="Comma-separated; all configured venues if left out.", show_default=False),
 ]
 Coin = Annotated[str | None, typer.Option(help="Such as ETH; every coin if left out.")]
+Faults = Annotated[
+    Path | None, typer.Option(help="Fault rules for the simulated venues, one a line.")
+]
 Size = Annotated[Decimal, typer.Option(parser=_decimal, metavar="COINS")]
 Price = Annotated[Decimal | None, typer.Option(parser=_decimal, metavar="PRICE")]
 
@@ -200,6 +203,7 @@ def hedge(
         str, typer.Option(help="Sim market: walk, pair:FILE,FILE, or tape:FILE[,basis_bps,lag_ms].")
     ] = "walk",
     seed: Annotated[int, typer.Option(help="Of the simulated market and latency.")] = 1,
+    faults: Faults = None,
     pace: Annotated[str, typer.Option(help="Sim time: fast (it jumps) or real.")] = "fast",
     mode: Mode = "sim",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="The same as --mode dry.")] = False,
@@ -208,7 +212,7 @@ def hedge(
     as_json: Json = False,
 ) -> None:
     """Rest post-only orders on one venue and hedge every fill at once on the other."""
-    from mpdex.stage import HedgeRun, run_hedge_command
+    from mpdex.stage import HedgeRun, World, run_hedge
 
     def settle() -> int:
         from strategies.config import HedgeConfig
@@ -232,8 +236,8 @@ def hedge(
             mode="dry" if dry_run else mode,  # type: ignore[arg-type]
         )
         _ask_for_live(config.mode, confirm)
-        run = HedgeRun(config, source=source, seed=seed, pace=pace, at=at, quiet=as_json)
-        result = run_hedge_command(run)
+        world = World(source, seed, _text(faults))
+        result = run_hedge(HedgeRun(config, world, pace=pace, at=at, quiet=as_json))
         show("hedge", result.summary, as_json)
         return result.exit_code
 
@@ -248,12 +252,17 @@ def sim(
     venues: Annotated[str, typer.Option(help="Comma-separated.")] = "grvt,backpack",
     source: Annotated[str, typer.Option(help="As for hedge.")] = "walk",
     seed: Annotated[int, typer.Option()] = 1,
-    host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
+    faults: Faults = None,
+    control_port: Annotated[int, typer.Option(help="0: any free port.")] = 0,
 ) -> None:
     """Run simulated venues until interrupted; prints one JSON line with endpoints and keys."""
-    from mpdex.stage import serve
+    from mpdex.stage import World, serve
 
-    _exit_with(lambda: serve(_names(venues), source=source, seed=seed, host=host), as_json=True)
+    def settle() -> int:
+        world = World(source, seed, _text(faults))
+        return serve(_names(venues), world=world, control_port=control_port)
+
+    _exit_with(settle, as_json=False)
 
 
 @app.command("new-venue")
@@ -291,11 +300,11 @@ def main_by_module() -> None:
     for place, text in enumerate(arguments):
         if text == "--module" and place + 1 < len(arguments):
             rest = arguments[:place] + arguments[place + 2 :]
-            return app([arguments[place + 1], *rest], prog_name="main.py")
+            app([arguments[place + 1], *rest], prog_name="main.py")
         if text.startswith("--module="):
             rest = arguments[:place] + arguments[place + 1 :]
-            return app([text.partition("=")[2], *rest], prog_name="main.py")
-    return app(arguments or ["--help"], prog_name="main.py")
+            app([text.partition("=")[2], *rest], prog_name="main.py")
+    app(arguments or ["--help"], prog_name="main.py")
 
 
 def _on_each(
@@ -324,6 +333,13 @@ def _names(venues: str) -> list[str]:
     return [name.strip() for name in venues.split(",") if name.strip()]
 
 
+def _text(file: Path | None) -> str:
+    try:
+        return file.read_text() if file is not None else ""
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from error
+
+
 def _ask_for_live(mode: str, confirm: str) -> None:
     if mode not in ("sim", "dry", "live"):
         raise UsageError(f"--mode is sim, dry or live, not {mode!r}")
@@ -346,4 +362,5 @@ def _exit_with(settle: Callable[[], int], as_json: bool) -> None:
 
 def exit_code(error: MpdexError) -> int:
     """What a failure ends the process with; an error may carry its own (`exit_code`)."""
-    return getattr(error, "exit_code", 2 if isinstance(error, UsageError) else 1)
+    own: int | None = getattr(error, "exit_code", None)
+    return own if own is not None else 2 if isinstance(error, UsageError) else 1

@@ -9,7 +9,7 @@
     |  |- Unsupported             a flag this venue cannot honour
     |  |- BadOrder                below a minimum, off the grid, contradictory
     |- VenueError                 the venue said no: the outcome is known          .code  .request
-    |  |- AuthError
+    |  |- AuthError               SessionEnded: a new login mends it
     |  |- RateLimited             .retry_after (seconds, None where the venue does not say)
     |  |- OrderNotFound
     |  |- OrderRejected           InsufficientMargin, PostOnlyWouldCross, ReduceOnlyRefused,
@@ -89,6 +89,10 @@ class VenueError(MpdexError):
 
 class AuthError(VenueError):
     """Credentials, session, permission or clock refused."""
+
+
+class SessionEnded(AuthError):
+    """The session is missing or over; the keys may be good."""
 
 
 class RateLimited(VenueError):

@@ -323,7 +323,7 @@ class Session:
 class Topic(NamedTuple):
     """Something to subscribe to, in our words.
 
-    channel: "book", "bbo", "mark", "trades" (public), "orders", "fills", "positions" (private).
+    channel: "book", "bbo", "mark" (public), "orders", "fills", "positions" (private).
     symbol: the venue's spelling; "" for all symbols of an account channel.
     """
 

@@ -22,6 +22,7 @@ from mpdex.errors import (
     ProtocolError,
     RateLimited,
     ReduceOnlyRefused,
+    SessionEnded,
     TransportError,
     Unsupported,
     UsageError,
@@ -273,7 +274,7 @@ def test_the_chain_follows_the_host(url: str, chain: int) -> None:
 @pytest.mark.parametrize(
     ("code", "status", "kind"),
     [
-        (1000, 401, AuthError),
+        (1000, 401, SessionEnded),
         (1001, 403, AuthError),
         (1003, 400, VenueError),
         (1004, 404, OrderNotFound),

@@ -27,6 +27,7 @@ from mpdex.errors import (
     ProtocolError,
     RateLimited,
     ReduceOnlyRefused,
+    SessionEnded,
     TransportError,
     VenueError,
 )
@@ -82,7 +83,7 @@ ERRORS: Final[Mapping[int | str, type[Exception]]] = {
     401: AuthError,
     403: AuthError,
     429: RateLimited,
-    1000: AuthError,  # session missing or expired
+    1000: SessionEnded,
     1001: AuthError,
     1002: TransportError,  # internal: nobody knows what became of it
     1004: OrderNotFound,
@@ -96,6 +97,7 @@ ERRORS: Final[Mapping[int | str, type[Exception]]] = {
     2000: AuthError,
     2001: OrderRejected,  # signature expired: an immediate order that came too late, or a clock
     **dict.fromkeys(range(2002, 2009), AuthError),  # signature and signer
+    2004: SessionEnded,
     **dict.fromkeys((2010, 2011, 2012, 2020, 2021, 2030, 2032, 2040, 2042), OrderRejected),
     2060: MarketUnavailable,
     2061: MarketUnavailable,

@@ -19,6 +19,7 @@ from mpdex.errors import (
     AuthError,
     MpdexError,
     OutcomeUnknown,
+    SessionEnded,
     TransportError,
     Unsupported,
 )
@@ -244,7 +245,7 @@ class VenueStream(BaseWSClient):
             self._confirm_request(reply.id)
         else:
             self._refuse_request(reply.id, reply.error)
-        if isinstance(reply.error, AuthError):
+        if isinstance(reply.error, SessionEnded):
             self._recycle_session()
 
     def _confirm_request(self, id: int) -> None:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
-from mpdex.errors import MpdexError, NotSynced
+from mpdex.errors import MpdexError, NotSynced, ProtocolError
 from mpdex.types import (
     BBO,
     BboUpdate,
@@ -222,7 +222,12 @@ class Feeds:
         if book is None:
             return
         was_stale = book.stale
-        if book.apply(update, self._clock.monotonic()):
+        try:
+            good = book.apply(update, self._clock.monotonic())
+        except ProtocolError:
+            self._renew_book(update.symbol)
+            raise
+        if good:
             self._tell("book", update.symbol, book)
         elif book.stale and not was_stale:
             self._renew_book(update.symbol)

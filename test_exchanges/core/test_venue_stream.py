@@ -17,6 +17,7 @@ from mpdex.errors import (
     MissingCredentials,
     OutcomeUnknown,
     PostOnlyWouldCross,
+    SessionEnded,
     TransportError,
     Unsupported,
     VenueError,
@@ -41,7 +42,7 @@ from wrappers.venue_stream import VenueStream
 BOOK, MARK, FILLS = Topic("book", "ETH"), Topic("mark", "ETH"), Topic("fills")
 ORDER = Request("POST", "/order", {"size": "1"}, command=True, call="order")
 QUERY = Request("GET", "/order", call="query")
-REFUSALS = {"auth": AuthError, "cross": PostOnlyWouldCross}
+REFUSALS = {"auth": SessionEnded, "cross": PostOnlyWouldCross}
 
 
 class Acme(VenueStream):

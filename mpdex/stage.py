@@ -1,0 +1,293 @@
+"""Where a command trades: a simulated world of its own, a running one, or the real venues.
+
+The code of a command is the same in all three; only endpoints, keys and one guard differ.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from exchange_factory import create_exchange, load, venue_names
+from mpdex.errors import MissingCredentials, MpdexError, UsageError
+from mpdex.utils.clock import Clock, SystemClock, VirtualLoop
+from mpdex.utils.keys import load_credentials
+from multi_perp_dex import MultiPerpDexMixin
+
+if TYPE_CHECKING:
+    from mpdex.sim.run import Running
+    from strategies.config import HedgeConfig
+    from strategies.hedge import HedgeResult
+    from strategies.progress import Progress
+
+Dexes = dict[str, MultiPerpDexMixin]
+
+
+# --------------------------------------------------------------------------- opening
+
+
+@dataclass(frozen=True)
+class World:
+    """What a simulated world is made of, as the command line says it."""
+
+    source: str = "walk"
+    seed: int = 1
+    faults: str = ""
+
+
+@asynccontextmanager
+async def opened(
+    names: Sequence[str], mode: str, *, at: Path | None = None, world: World | None = None
+) -> AsyncIterator[Dexes]:
+    """The venues, open; all of them where no name is given.
+
+    Args:
+        mode: "sim", "dry" (live data, every command refused) or "live".
+        at: a file with the JSON line of a running simulator, to join it in sim mode.
+
+    Raises: UsageError; TransportError if a venue does not answer.
+    """
+    async with AsyncExitStack() as stack:
+        clock: Clock = SystemClock()
+        params: Mapping[str, Mapping[str, Any] | None]
+        if mode != "sim":
+            params = dict.fromkeys(names or configured())
+        elif at is not None:
+            params = _joined(at, names)
+        else:
+            running = await stack.enter_async_context(await _own_world(names, world or World()))
+            clock = running.clock
+            params = {name: _key_params(running, name) for name in running.endpoints}
+        dexes: Dexes = {}
+        for name, keys in params.items():
+            dex = await create_exchange(name, keys, clock=clock)
+            stack.push_async_callback(dex.close)
+            assert isinstance(dex, MultiPerpDexMixin)
+            if mode == "dry":
+                dex.block_orders("dry mode sends no orders")
+            dexes[name] = dex
+        yield dexes
+
+
+def configured() -> list[str]:
+    """Venues whose credentials are found. Raises: MissingCredentials when there is none."""
+    found = []
+    for name in venue_names():
+        spec = load(name).SPEC  # type: ignore[attr-defined]
+        try:
+            load_credentials(name, spec.credentials, spec.optional_credentials)
+        except MissingCredentials:
+            continue
+        found.append(name)
+    if not found:
+        raise MissingCredentials("no venue is configured; keys/README.md says how")
+    return found
+
+
+async def _own_world(names: Sequence[str], world: World) -> Running:
+    from mpdex.sim.run import start
+    from mpdex.sim.venues import SIM_VENUES
+
+    for name in names:
+        load(name)  # so that an unknown venue is told with the nearest name
+    source, basis = read_source(world.source)
+    return await start(
+        list(names) or list(SIM_VENUES),
+        source=source,
+        seed=world.seed,
+        faults=world.faults,
+        **basis,
+    )
+
+
+def _key_params(running: Running, name: str) -> dict[str, Any]:
+    return {**running.credentials[name], "endpoints": running.endpoints[name]}
+
+
+def _joined(file: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    try:
+        venues = json.loads(file.read_text().splitlines()[0])["venues"]
+        known = {n: {**v["credentials"], "endpoints": v["endpoints"]} for n, v in venues.items()}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UsageError(f"{file} is not the JSON line of `mpdex sim`: {error}") from error
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise UsageError(f"{file} has no {missing[0]}; it has {', '.join(sorted(known))}")
+    return {name: known[name] for name in names or known}
+
+
+def read_source(text: str) -> tuple[Any, dict[str, Any]]:
+    """The market of a simulated world from its spelling on the command line.
+
+    walk; pair:FILE,FILE; tape:FILE[,basis_bps[,lag_ms]]. Raises: UsageError.
+    """
+    from mpdex.sim.run import read_tapes
+
+    kind, _, rest = text.partition(":")
+    parts = [part for part in rest.split(",") if part]
+    try:
+        match kind, parts:
+            case "walk", []:
+                return None, {}
+            case "pair", [one, two]:
+                return read_tapes([Path(one), Path(two)]), {}
+            case "tape", [one, *basis] if len(basis) <= 2:
+                numbers = dict(zip(("basis_bps", "lag_ms"), basis, strict=False))
+                told: dict[str, Any] = {}
+                if "basis_bps" in numbers:
+                    told["basis_bps"] = Decimal(numbers["basis_bps"])
+                if "lag_ms" in numbers:
+                    told["lag_ms"] = int(numbers["lag_ms"])
+                return read_tapes([Path(one)]), told
+    except (OSError, ValueError, InvalidOperation) as error:
+        raise UsageError(f"--source {text}: {error}") from error
+    raise UsageError(
+        f"--source {text!r}: give walk, pair:FILE,FILE or tape:FILE[,basis_bps[,lag_ms]]"
+    )
+
+
+# --------------------------------------------------------------------------- commands
+
+
+async def on_each(
+    action: Callable[[MultiPerpDexMixin], Awaitable[Any]],
+    names: Sequence[str],
+    *,
+    mode: str,
+    at: Path | None,
+) -> tuple[list[Any], list[MpdexError]]:
+    """An action on every venue; one that fails does not keep it from the others."""
+    results: list[Any] = []
+    failures: list[MpdexError] = []
+    async with opened(names, mode, at=at) as dexes:
+        for name, dex in dexes.items():
+            try:
+                result = await action(dex)
+            except MpdexError as error:
+                failures.append(error)
+            else:
+                results += result if isinstance(result, list) else [{"venue": name, **result}]
+    return results, failures
+
+
+def serve(names: Sequence[str], *, world: World, control_port: int = 0) -> int:
+    """Runs simulated venues in real time until SIGINT or SIGTERM; one JSON line says where."""
+    return asyncio.run(_serve(names, world, control_port))
+
+
+async def _serve(names: Sequence[str], world: World, control_port: int) -> int:
+    from mpdex.sim.run import start
+
+    source, basis = read_source(world.source)
+    running = await start(
+        names,
+        source=source,
+        seed=world.seed,
+        clock=SystemClock(),
+        faults=world.faults,
+        control_port=control_port,
+        **basis,
+    )
+    async with running:
+        venues = {
+            name: {"endpoints": running.endpoints[name], "credentials": running.credentials[name]}
+            for name in running.endpoints
+        }
+        sys.stdout.write(json.dumps({"venues": venues, "control": running.control_url}) + "\n")
+        sys.stdout.flush()
+        await _until_signal()
+    return 0
+
+
+async def _until_signal() -> None:
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked.set)
+    await asked.wait()
+
+
+# --------------------------------------------------------------------------- the hedge
+
+
+@dataclass(frozen=True)
+class HedgeRun:
+    """One run of the hedge as the command line asks for it.
+
+    Attributes:
+        pace: "fast" lets simulated time jump, "real" lets it pass.
+        quiet: no progress on the terminal.
+    """
+
+    config: HedgeConfig
+    world: World
+    pace: str = "fast"
+    at: Path | None = None
+    quiet: bool = False
+
+    @property
+    def jumps(self) -> bool:
+        return self.config.mode == "sim" and self.at is None and self.pace == "fast"
+
+
+def run_hedge(run: HedgeRun) -> HedgeResult:
+    """Runs it to its end. Raises: UsageError."""
+    if run.pace not in ("fast", "real"):
+        raise UsageError(f"--pace is fast or real, not {run.pace!r}")
+    factory = VirtualLoop if run.jumps else _fastest_loop()
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(_hedge(run))
+
+
+async def _hedge(run: HedgeRun) -> HedgeResult:
+    from strategies import hedge
+
+    config = run.config
+    stop = hedge.Stop()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.ask)
+    names = [config.primary, config.hedge]
+    try:
+        async with opened(names, config.mode, at=run.at, world=run.world) as dexes:
+            primary, other = dexes[config.primary], dexes[config.hedge]
+            with _progress(run) as show:
+                return await hedge.run_hedge(
+                    config,
+                    primary,
+                    other,
+                    clock=primary.clock,
+                    rng=random.Random(run.world.seed if config.mode == "sim" else None),
+                    stop=stop,
+                    progress=show,
+                )
+    except MpdexError as error:
+        if not isinstance(error, UsageError):
+            error.exit_code = 3  # type: ignore[attr-defined]  # nothing was placed yet
+        raise
+
+
+def _progress(run: HedgeRun) -> Progress:
+    from rich.console import Console
+
+    from strategies.progress import Progress
+
+    return Progress(Console(stderr=True, quiet=run.quiet))
+
+
+def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if find_spec("uvloop") is None:
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
