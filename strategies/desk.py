@@ -104,6 +104,7 @@ class Cycle:
     basis_bps: Decimal | None = None
     edge_bps: Decimal | None = None
     keys: list[OrderKey] = field(default_factory=list)
+    quotes: list[OrderKey] = field(default_factory=list)
     filled: Decimal = ZERO
     paid: Decimal = ZERO  # traded value of `filled`
     hedged: Decimal = ZERO

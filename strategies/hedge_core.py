@@ -37,6 +37,8 @@ Worker: TypeAlias = Callable[[Desk], None]
 
 # The backstop: a level-triggered worker that missed its wake-up looks again after this.
 _TICK = 0.25
+# No timer is set nearer: one that fires a rounding error early would be set again for ever.
+_SOON = 0.001
 _ORPHAN_SECONDS = 2.0
 # Two positions that disagree this many times in a row, a second apart and with nothing under way,
 # are no fill in transit any more.
@@ -61,7 +63,7 @@ def step(desk: Desk, event: Event, now: float) -> tuple[Desk, list[Command]]:
     if desk.phase is not Phase.STOPPED:
         desk.wake(now + _TICK)
     if desk.wake_at is not None:
-        commands.append(SetTimer(max(desk.wake_at, now)))
+        commands.append(SetTimer(max(desk.wake_at, now + _SOON)))
     return desk, commands
 
 
@@ -134,7 +136,7 @@ def _lane(desk: Desk, order: Tracked) -> Lane:
 def settle_orphans(desk: Desk) -> None:
     """A fill that stays nobody's was somebody else's: make ourselves neutral and stop."""
     for orphan in tuple(desk.orphans):
-        if desk.now - orphan.at >= _ORPHAN_SECONDS:
+        if desk.now >= orphan.at + _ORPHAN_SECONDS:
             desk.orphans.remove(orphan)
             fill = orphan.fill
             desk.note(f"foreign fill on {orphan.role}: {fill['side']} {fill['size']}", urgent=True)

@@ -90,7 +90,7 @@ def _tend(desk: Desk, order: Tracked) -> None:
     if age >= timeout:
         _grow_old(desk, cycle, order, view)
         return
-    move = judge(cycle.rest, view, cycle.size, stage(age, timeout), desk.now)
+    move = judge(cycle.rest, view, order.rest, stage(age, timeout), desk.now)
     if move is not Move.HOLD and _may_requote(desk, cycle, move):
         cycle.requotes += 1
         desk.requotes.append(desk.now)
@@ -125,22 +125,21 @@ def _open(desk: Desk) -> None:
     if desk.cycle is None and not _begin(desk):
         return
     cycle = desk.cycle
-    if cycle is None or cycle.filled or cycle.first_fill is not None:
-        return
-    if desk.now - cycle.started >= 2 * desk.config.fill_timeout:
-        cycle.over = True
+    if cycle is None or _is_over(desk, cycle):
         return
     view = _view(desk, cycle.side, None)
     if view is None:
         return
     age = desk.now - cycle.aged_from
     at_stage = stage(age, desk.config.fill_timeout)
-    price = quote_price(view, cycle.size, at_stage, shy=_shyness(desk))
+    size = _left(desk, cycle)
+    price = quote_price(view, size, at_stage, shy=_shyness(desk))
     if price is None or price <= 0:
         return
     cycle.rest = Rest(price, at_stage)
     _remember_prices(desk, cycle, price)
-    desk.place("primary", Kind.MAKER, cycle.side, cycle.size, price, decision=price)
+    order = desk.place("primary", Kind.MAKER, cycle.side, size, price, decision=price)
+    cycle.quotes.append(order.key)
 
 
 def _why_not_now(desk: Desk) -> str:
@@ -259,8 +258,7 @@ def finish_cycle(desk: Desk) -> None:
     if cycle is None or desk.active or desk.owing or desk.orphans:
         return
     traded = cycle.first_fill is not None
-    done = traded or cycle.over or cycle.kind is Kind.FLATTEN or desk.phase not in QUOTING
-    if not done or desk.phase is Phase.RECOVERING:
+    if desk.phase is Phase.RECOVERING or not _is_over(desk, cycle):
         return
     desk.cycle = None
     cycle.ended = desk.now
@@ -276,10 +274,23 @@ def finish_cycle(desk: Desk) -> None:
         desk.last_opening = cycle.side
 
 
+def _is_over(desk: Desk, cycle: Cycle) -> bool:
+    if cycle.over or cycle.kind is Kind.FLATTEN or desk.phase not in QUOTING:
+        return True
+    if _left(desk, cycle) < desk.setup.markets["primary"]["min_size"]:
+        return True
+    return desk.now >= cycle.started + 2 * desk.config.fill_timeout
+
+
+def _left(desk: Desk, cycle: Cycle) -> Decimal:
+    """What of the clip has not traded yet."""
+    return cycle.size - sum((desk.known[key].filled for key in cycle.quotes), ZERO)
+
+
 def report_cycles(desk: Desk) -> None:
     """Reports ended cycles as soon as their true fills are in, or the grace is over."""
     for cycle in tuple(desk.ending):
-        waited = desk.now - cycle.ended >= desk.config.settle_grace
+        waited = desk.now >= cycle.ended + desk.config.settle_grace
         waiting = [key for key in cycle.keys if _awaits_fill(desk, key)]
         if waiting and not waited:
             desk.wake(cycle.ended + desk.config.settle_grace)

@@ -7,8 +7,9 @@ from decimal import Decimal
 
 from mpdex.errors import MpdexError
 from mpdex.types import Market, Position, Topic
+from mpdex.utils import precision
 from mpdex.utils.clock import Clock
-from mpdex.utils.precision import plain, snap_size
+from mpdex.utils.precision import snap_size
 from strategies.config import HedgeConfig
 from strategies.desk import Setup
 from strategies.ledger import ZERO
@@ -27,6 +28,11 @@ class Refused(Exception):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__("; ".join(problems))
+
+
+def plain(number: Decimal) -> str:
+    """Without the zeros that come from the finer of two steps."""
+    return precision.plain(number.normalize())
 
 
 async def examine(config: HedgeConfig, venues: Venues, clock: Clock) -> Setup:

@@ -34,6 +34,7 @@ from mpdex.utils.clock import Clock
 from mpdex.utils.orderbook import Book
 
 D = Decimal
+ZERO, MAKER_FEE, TAKER_FEE = D(0), D("-0.0001"), D("0.0005")
 
 
 def market(symbol: str = "ETH-PERP", **changes: Any) -> Market:
@@ -80,7 +81,7 @@ class Plan:
 class Truth:
     request: OrderRequest
     id: str
-    filled: Decimal = D(0)
+    filled: Decimal = ZERO
     status: OrderStatus = OrderStatus.OPEN
     report: bool = True
 
@@ -93,12 +94,13 @@ class FakeDex:
     market: Market = field(default_factory=market)
     latency: float = 0.02
     bound_ms: int | None = 2000
-    maker_fee: Decimal = D("-0.0001")
-    taker_fee: Decimal = D("0.0005")
+    maker_fee: Decimal = MAKER_FEE
+    taker_fee: Decimal = TAKER_FEE
     plans: list[Plan] = field(default_factory=list)
     auto_fill: Callable[[OrderRequest], Sequence[tuple[float, Decimal]]] | None = None
     cancel_lost: int = 0
     can_read: bool = True
+    on_execution: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.SPEC = VenueSpec(
@@ -197,9 +199,7 @@ class FakeDex:
             self._later(self.latency + plan.lands_late, self._land, order, plan, landed)
         return self._answer(order, plan, landed)
 
-    async def _answer(
-        self, order: OrderRequest, plan: Plan, landed: asyncio.Future[None]
-    ) -> Order:
+    async def _answer(self, order: OrderRequest, plan: Plan, landed: asyncio.Future[None]) -> Order:
         if plan.error is not None:
             await asyncio.sleep(2 * self.latency)
             raise plan.error
@@ -293,6 +293,7 @@ class FakeDex:
         if order.filled == request.size:
             order.status = OrderStatus.FILLED
         self.position += size if request.side == "buy" else -size
+        self.on_execution()
         price = self._price(request, liquidity)
         rate = self.maker_fee if liquidity == "maker" else self.taker_fee
         fill = Fill(

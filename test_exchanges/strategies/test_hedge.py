@@ -26,7 +26,7 @@ from mpdex.utils.clock import LoopClock, run_virtual
 from strategies.config import HedgeConfig
 from strategies.hedge import HedgeResult, Status, Stop, run_hedge
 from strategies.outputs import CYCLE_COLUMNS, TRADE_COLUMNS
-from test_exchanges.strategies.fake_dex import FakeDex, Plan, market
+from test_exchanges.strategies.fake_dex import ZERO, FakeDex, Plan, market
 
 D = Decimal
 EPOCH = 1_767_225_600 * 10**9
@@ -39,7 +39,13 @@ class Stage:
     primary: FakeDex
     hedge: FakeDex
     stop: Stop
-    worst: Decimal = D(0)
+    worst: Decimal = ZERO
+
+    def __post_init__(self) -> None:
+        self.primary.on_execution = self.hedge.on_execution = self._look
+
+    def _look(self) -> None:
+        self.worst = max(self.worst, abs(self.exposure))
 
     @property
     def exposure(self) -> Decimal:
@@ -75,9 +81,7 @@ def play(
         stage.primary.beat()
         stage.hedge.beat()
 
-        def look(status: Status) -> None:
-            stage.worst = max(stage.worst, abs(stage.exposure))
-
+        shown: list[Status] = []
         async with asyncio.timeout(limit):
             result = await run_hedge(
                 config,
@@ -86,8 +90,9 @@ def play(
                 clock=clock,
                 rng=random.Random(1),
                 stop=stage.stop,
-                progress=look,
+                progress=shown.append,
             )
+        assert len(shown) <= clock.monotonic() + 1
         return result, stage
 
     return run_virtual(main())
@@ -179,7 +184,9 @@ def test_an_open_pair_is_flattened_at_the_end(tmp_path: Path) -> None:
 
 def test_a_part_filled_quote_that_grows_old_is_pulled(tmp_path: Path) -> None:
     def arrange(stage: Stage) -> None:
-        stage.primary.auto_fill = lambda request: [(0.5, request.size * D("0.4"))]
+        stage.primary.auto_fill = lambda request: [
+            (0.5, (request.size * D("0.4")).quantize(D("0.01")))
+        ]
 
     result, stage = play(tmp_path, arrange, iterations=2)
     assert result.exit_code == 0
@@ -367,9 +374,7 @@ def test_a_fill_nobody_told_is_found_at_the_barrier(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_leaves_a_neutral_pair(tmp_path: Path) -> None:
-    result, stage = play(
-        tmp_path, lambda stage: stage.later(0.4, stage.stop.ask), iterations=100
-    )
+    result, stage = play(tmp_path, lambda stage: stage.later(0.4, stage.stop.ask), iterations=100)
     assert result.exit_code == 6
     assert stage.exposure == 0
     assert not stage.primary.live()
