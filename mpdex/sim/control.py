@@ -26,7 +26,9 @@ class Control:
         self._hosts = hosts
         self._faults = faults
         self._counts = counts
-        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None))
+        self._runner = web.ServerRunner(
+            web.Server(self._serve, access_log=None), shutdown_timeout=1.0
+        )
         self.url = ""
 
     async def start(self, port: int = 0) -> None:

@@ -82,14 +82,16 @@ class VenueHost:
         self._refused_until: dict[str, float] = {}
         self._sockets = 0
         self._unanswered: set[asyncio.Future[Json | Lost]] = set()
-        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None))
+        self._runner = web.ServerRunner(
+            web.Server(self._serve, access_log=None), shutdown_timeout=1.0
+        )
         self.exchange.halt_hooks.append(self._on_halt)
         faults.attach(venue.name, self)
 
     async def start(self, port: int = 0) -> None:
         """Listen on a loopback port; 0 takes a free one."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", port, shutdown_timeout=1.0).start()
+        await web.TCPSite(self._runner, "127.0.0.1", port).start()
         self.port = self._runner.addresses[0][1]
 
     async def close(self) -> None:

@@ -60,9 +60,9 @@ def _reordered(
     conn.held += frames
     if len(conn.held) < window:
         return []
-    out, conn.held = conn.held, []
-    rng.shuffle(out)
-    return out
+    held, conn.held = conn.held, []
+    out = rng.sample(held, len(held))
+    return out if out != held else held[::-1]
 
 
 def _mutated(frame: bytes, action: Action, fields: Mapping[str, str]) -> bytes:
