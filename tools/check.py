@@ -23,8 +23,8 @@ CHECKS: dict[str, list[list[str]]] = {
     "types": [[PYTHON, "-m", "mypy"]],
     "arrows": [[str(BIN / "lint-imports"), "--no-cache"]],
     "secrets": [[PYTHON, "tools/secret_scan.py"]],
-    "tests": [[PYTHON, "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile"]],
     "counts": [[PYTHON, "-m", "bench", "--counts"]],
+    "tests": [[PYTHON, "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile"]],
 }
 
 

@@ -1,0 +1,263 @@
+"""Paper orders on live books: what `--mode dry` trades on.
+
+Nothing is sent. A taker order is filled from the book as it is, level by level; a resting order is
+filled, whole and at its own price, when the other side of the book reaches it. That is pessimistic
+(no queue, no trade at our price counts), so a dry run shows at least what a live one would do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from mpdex.errors import OrderNotFound, PostOnlyWouldCross
+from mpdex.types import (
+    CancelRequest,
+    Fees,
+    Fill,
+    Lane,
+    Liquidity,
+    Market,
+    Order,
+    OrderRequest,
+    OrderStatus,
+    Position,
+    TimeInForce,
+    Topic,
+    VenueSpec,
+)
+from mpdex.utils.feeds import PRIVATE, Stop
+from mpdex.utils.orderbook import Book
+from multi_perp_dex import MultiPerpDexMixin
+
+ZERO = Decimal(0)
+
+
+class PaperVenue:
+    """An exchange object whose data is live and whose orders exist here only.
+
+    Args:
+        dex: whose books are read.
+        fees: rates to book; None where the account's own are not known.
+    """
+
+    def __init__(self, dex: MultiPerpDexMixin, fees: Fees | None) -> None:
+        self._dex = dex
+        self._fees = fees
+        self._ids = count(1)
+        self._orders: dict[str, Order] = {}  # by client id
+        self._fills: list[Fill] = []
+        self._positions: dict[str, Decimal] = defaultdict(Decimal)
+        self._costs: dict[str, Decimal] = defaultdict(Decimal)
+        self._watched: dict[str, Stop] = {}
+        self._on_fills: list[tuple[str, Callable[[Fill], None]]] = []
+        self._on_orders: list[tuple[str, Callable[[Order], None]]] = []
+
+    # ----------------------------------------------------------------- the live part
+
+    @property
+    def SPEC(self) -> VenueSpec:
+        return self._dex.SPEC
+
+    @property
+    def rest_counts(self) -> Mapping[tuple[str, str], int]:
+        return self._dex.rest_counts
+
+    async def find_symbol(self, coin: str) -> str:
+        return await self._dex.find_symbol(coin)
+
+    async def get_market(self, symbol: str) -> Market:
+        return await self._dex.get_market(symbol)
+
+    async def start_streams(self, topics: Sequence[Topic]) -> None:
+        """Subscribes to the public ones; the private ones are ours."""
+        await self._dex.start_streams([t for t in topics if t.channel not in PRIVATE])
+
+    def book(self, symbol: str) -> Book:
+        return self._dex.book(symbol)
+
+    def on_orderbook(self, symbol: str, callback: Callable[[Book], None]) -> Stop:
+        return self._dex.on_orderbook(symbol, callback)
+
+    def on_stream(self, callback: Callable[[Any], None]) -> Stop:
+        return self._dex.on_stream(callback)
+
+    def new_client_id(self) -> str:
+        return self._dex.new_client_id()
+
+    # ----------------------------------------------------------------- the paper part
+
+    def on_fills(self, callback: Callable[[Fill], None], symbol: str = "") -> Stop:
+        return _subscribe(self._on_fills, symbol, callback)
+
+    def on_orders(self, callback: Callable[[Order], None], symbol: str = "") -> Stop:
+        return _subscribe(self._on_orders, symbol, callback)
+
+    def submit_order(
+        self, order: OrderRequest, *, lane: Lane = Lane.QUOTE
+    ) -> Coroutine[Any, Any, Order]:
+        """Takes what the book offers now, or rests. Events follow in the loop's next turn."""
+        if order.symbol not in self._watched:
+            self._watched[order.symbol] = self.on_orderbook(order.symbol, self._match)
+        paper = self._new(order)
+        levels = self._crossed(paper)
+        if order.post_only and levels:
+            return _refused(PostOnlyWouldCross("would cross", venue=self.SPEC.name))
+        self._orders[order.client_id] = paper
+        for price, size in levels:
+            self._fill(paper, price, min(size, paper["size"] - paper["filled"]), "taker")
+        if paper["status"] is OrderStatus.OPEN and paper["time_in_force"] is not TimeInForce.GTC:
+            self._end(paper, OrderStatus.EXPIRED)
+        return _answered(paper)
+
+    def submit_cancel(self, cancel: CancelRequest) -> Coroutine[Any, Any, Order | None]:
+        order = self._find(cancel.order_id, cancel.client_id)
+        if order is None or order["status"].terminal:
+            return _refused(OrderNotFound("not open", venue=self.SPEC.name))
+        self._end(order, OrderStatus.CANCELED)
+        return _answered(order)
+
+    async def get_order(
+        self, symbol: str, order_id: str | None = None, *, client_order_id: str | None = None
+    ) -> Order:
+        order = self._find(order_id, client_order_id)
+        if order is None:
+            raise OrderNotFound(f"no paper order on {symbol}", venue=self.SPEC.name)
+        return order.copy()
+
+    async def get_fills(self, symbol: str | None = None, since: int = 0) -> list[Fill]:
+        return [
+            fill
+            for fill in self._fills
+            if fill["timestamp_ms"] >= since and symbol in (None, fill["symbol"])
+        ]
+
+    async def get_positions(self) -> list[Position]:
+        return [self._position(symbol, size) for symbol, size in self._positions.items() if size]
+
+    # ----------------------------------------------------------------- matching
+
+    def _match(self, book: Book) -> None:
+        for order in tuple(self._orders.values()):
+            if order["symbol"] == book.symbol and not order["status"].terminal:
+                if self._crossed(order):
+                    assert order["price"] is not None
+                    self._fill(order, order["price"], order["size"] - order["filled"], "maker")
+
+    def _crossed(self, order: Order) -> list[tuple[Decimal, Decimal]]:
+        """Levels of the other side that the order reaches, as far as it needs them."""
+        book = self.book(order["symbol"])
+        if book.stale:
+            return []
+        levels = book.levels(100)["asks" if order["side"] == "buy" else "bids"]
+        rest, found = order["size"] - order["filled"], []
+        for price, size in levels:
+            if rest <= 0 or not _reaches(order, price):
+                break
+            found.append((price, size))
+            rest -= size
+        return found
+
+    def _fill(self, order: Order, price: Decimal, size: Decimal, liquidity: Liquidity) -> None:
+        rate = self._fees and self._fees["maker" if liquidity == "maker" else "taker"]
+        symbol, now_ms = order["symbol"], self._dex.clock.now_ms()
+        fill = Fill(
+            id=str(next(self._ids)),
+            order_id=order["id"],
+            client_order_id=order["client_order_id"],
+            symbol=symbol,
+            side=order["side"],
+            price=price,
+            size=size,
+            fee=None if rate is None else price * size * rate,
+            fee_asset="",
+            liquidity=liquidity,
+            timestamp_ms=now_ms,
+            raw=None,
+        )
+        self._fills.append(fill)
+        signed = size if order["side"] == "buy" else -size
+        self._positions[symbol] += signed
+        self._costs[symbol] += signed * price
+        order["filled"] += size
+        order["average_price"] = price
+        self._soon(self._on_fills, symbol, fill)
+        if order["filled"] == order["size"]:
+            self._end(order, OrderStatus.FILLED)
+
+    def _end(self, order: Order, status: OrderStatus) -> None:
+        order["status"] = status
+        self._soon(self._on_orders, order["symbol"], order.copy())
+
+    def _soon(
+        self, wanted: list[tuple[str, Callable[[Any], None]]], symbol: str, item: Any
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        for only, callback in wanted:
+            if only in ("", symbol):
+                loop.call_soon(callback, item)
+
+    def _find(self, order_id: str | None, client_id: str | None) -> Order | None:
+        if client_id:
+            return self._orders.get(client_id)
+        return next((o for o in self._orders.values() if o["id"] == order_id), None)
+
+    def _new(self, order: OrderRequest) -> Order:
+        return Order(
+            id=f"paper-{next(self._ids)}",
+            client_order_id=order.client_id,
+            symbol=order.symbol,
+            side=order.side,
+            type="market" if order.price is None else "limit",
+            price=order.price,
+            size=order.size,
+            filled=ZERO,
+            average_price=None,
+            status=OrderStatus.OPEN,
+            time_in_force=order.time_in_force,
+            post_only=order.post_only,
+            reduce_only=order.reduce_only,
+            reason="",
+            timestamp_ms=self._dex.clock.now_ms(),
+            raw=None,
+        )
+
+    def _position(self, symbol: str, size: Decimal) -> Position:
+        return Position(
+            symbol=symbol,
+            side="long" if size > 0 else "short",
+            size=abs(size),
+            entry_price=self._costs[symbol] / size,
+            mark_price=None,
+            unrealized_pnl=None,
+            liquidation_price=None,
+            leverage=None,
+            raw=None,
+        )
+
+
+def _reaches(order: Order, price: Decimal) -> bool:
+    limit = order["price"]
+    if limit is None:
+        return True
+    return price <= limit if order["side"] == "buy" else price >= limit
+
+
+def _subscribe(
+    wanted: list[tuple[str, Callable[[Any], None]]], symbol: str, callback: Callable[[Any], None]
+) -> Stop:
+    entry = (symbol, callback)
+    wanted.append(entry)
+    return lambda: wanted.remove(entry)
+
+
+async def _answered(order: Order) -> Order:
+    return order.copy()
+
+
+async def _refused(error: Exception) -> Any:
+    raise error
