@@ -9,15 +9,15 @@ Nothing of a venue is imported before it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mpdex.errors import MissingDependency, UnknownVenue, Unsupported
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from multi_perp_dex import MultiPerpDex
 
 SymbolFormat = Callable[[str, str | None], str]
@@ -120,9 +120,11 @@ def find_entry(exchange_name: str) -> Entry:
     """The row of a venue, ours or a plug-in's. Raises: UnknownVenue."""
     if exchange_name in VENUES:
         return VENUES[exchange_name]
-    plugins = {point.name: point for point in entry_points(group=GROUP)}
+    plugins = {point.name: point for point in _plugins()}
     if exchange_name in plugins:
         return Entry(*plugins[exchange_name].load())
+    from difflib import get_close_matches
+
     known = sorted({*VENUES, *plugins})
     near = get_close_matches(exchange_name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
@@ -131,7 +133,7 @@ def find_entry(exchange_name: str) -> Entry:
 
 def venue_names() -> list[str]:
     """Every venue that `create_exchange` can open, plug-ins included."""
-    return sorted({*VENUES, *(point.name for point in entry_points(group=GROUP))})
+    return sorted({*VENUES, *(point.name for point in _plugins())})
 
 
 def symbol_create(
@@ -159,6 +161,13 @@ def symbol_create(
     if is_spot:
         return spell(base, quote or given_quote or "USDC")
     return spell(base, quote)
+
+
+def _plugins() -> Iterable[EntryPoint]:
+    """Imported here: importlib.metadata takes half as long as asyncio, and most need no plug-in."""
+    from importlib.metadata import entry_points
+
+    return entry_points(group=GROUP)
 
 
 def _as_dict(key_params: Mapping[str, Any] | object | None) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
@@ -447,5 +446,7 @@ def _expiry(cookie: str, now_ms: int) -> int | None:
     if age := _MAX_AGE.search(cookie):
         return now_ms + int(age[1]) * 1000
     if until := _EXPIRES.search(cookie):
+        from email.utils import parsedate_to_datetime  # here: it loads a mail library
+
         return int(parsedate_to_datetime(until[1]).timestamp()) * 1000
     return None
