@@ -373,7 +373,8 @@ async def raw_async() -> Report:
 PARTS: dict[str, Callable[[], Report]] = {
     "sync": trade_sync,
     "async": lambda: asyncio.run(trade_async()),
-    "ws": lambda: asyncio.run(trade_ws()),
+    # Not `asyncio.run`: the SDK's tasks cannot be ended, each reconnects what is closed for 10 s.
+    "ws": lambda: asyncio.new_event_loop().run_until_complete(trade_ws()),
     "raw_sync": raw_sync,
     "raw_async": lambda: asyncio.run(raw_async()),
 }

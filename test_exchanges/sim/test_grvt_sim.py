@@ -11,10 +11,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
-from sim.grvt_stage import DAY_NS, ETH, Stage, sign
+from sim.grvt_stage import DAY_NS, ETH, Stage, sign, sign_order
 
 from mpdex.sim.exchange import Twist
+from mpdex.sim.run import Running, start
 from mpdex.sim.venue import SimReply, SimRequest
 from mpdex.sim.venues import grvt_crypto as crypto
 from mpdex.sim.venues import grvt_render as render
@@ -1007,3 +1009,89 @@ async def test_endpoints_and_routes_fit_together(stage: Stage) -> None:
     assert ("POST", "/edge/auth/api_key/login") in stage.routes
     scopes = {path.rpartition("/")[2] for _, path in stage.routes} - {"time", "bulk_orders"}
     assert scopes == set(stage.venue.limits)
+
+
+# --------------------------------------------------------------------------- over the wire
+
+
+async def served_login(client: aiohttp.ClientSession, running: Running) -> dict[str, str]:
+    url = running.endpoints["grvt"]["edge"] + "/auth/api_key/login"
+    body = {"api_key": running.credentials["grvt"]["api_key"]}
+    async with client.post(url, json=body) as answer:
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        return {"Cookie": cookie, "X-Grvt-Account-Id": answer.headers["X-Grvt-Account-Id"]}
+
+
+async def frames_until(socket: aiohttp.ClientWebSocketResponse, stream: str) -> list[Any]:
+    """Frames up to the first one of a stream."""
+    frames: list[Any] = []
+    while not frames or frames[-1].get("stream") != stream:
+        frames.append(json.loads((await socket.receive()).data))
+    return frames
+
+
+def test_on_one_socket_the_answer_comes_before_the_outcome() -> None:
+    async def play() -> None:
+        async with await start(["grvt"]) as running, aiohttp.ClientSession() as client:
+            headers = await served_login(client, running)
+            account = running.credentials["grvt"]["sub_account_id"]
+            order = order_for(running)
+            url = running.endpoints["grvt"]["trade_ws"]
+            async with client.ws_connect(url, headers=headers) as socket:
+                listen = {"stream": "v1.state", "selectors": [account]}
+                await socket.send_json({"id": 1, "method": "subscribe", "params": listen})
+                call = {"id": 2, "method": "v1/create_order", "params": {"order": order}}
+                await socket.send_json(call)
+                told, answer, state = await frames_until(socket, "v1.state")
+            assert told["result"]["subs"] == [account]
+            assert answer["result"]["result"]["state"]["status"] == "PENDING"
+            assert state["feed"]["order_state"]["status"] == "OPEN"
+            assert running.counts["grvt", "ws", "place"] == 1
+
+    run_virtual(play())
+
+
+def test_limits_are_enforced_by_rest_and_by_socket() -> None:
+    async def play() -> None:
+        async with await start(["grvt"]) as running, aiohttp.ClientSession() as client:
+            headers = await served_login(client, running)
+            edge = running.endpoints["grvt"]["edge"] + "/auth/api_key/login"
+            async with client.post(edge, json={"api_key": "x"}) as answer:
+                assert (answer.status, (await answer.json())["code"]) == (429, 1006)
+            url = running.endpoints["grvt"]["trade_ws"]
+            codes = []
+            async with client.ws_connect(url, headers=headers) as socket:
+                for id in range(1, 7):
+                    await socket.send_json({"id": id, "method": "v1/open_orders", "params": {}})
+                for _ in range(6):
+                    answer = json.loads((await socket.receive()).data)
+                    codes.append(answer.get("error", {}).get("code"))
+            assert codes == [None] * 5 + [1006]
+
+    run_virtual(play())
+
+
+def order_for(running: Running) -> dict[str, Any]:
+    """A post-only order, two percent under the market."""
+    exchange, keys = running.exchanges["grvt"], running.credentials["grvt"]
+    bid, _ = exchange.best(ETH)
+    assert bid is not None
+    order: dict[str, Any] = {
+        "sub_account_id": keys["sub_account_id"],
+        "is_market": False,
+        "time_in_force": "GOOD_TILL_TIME",
+        "post_only": True,
+        "reduce_only": False,
+        "legs": [
+            {
+                "instrument": ETH,
+                "size": "0.1",
+                "limit_price": str((bid * Decimal("0.98")).quantize(Decimal("0.01"))),
+                "is_buying_asset": True,
+            }
+        ],
+        "metadata": {"client_order_id": str(2**63)},
+    }
+    expiration = running.clock.now_ns() + DAY_NS
+    order["signature"] = sign_order(order, keys["private_key"], 1, expiration, 325)
+    return order
