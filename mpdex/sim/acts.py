@@ -156,6 +156,8 @@ class Performer:
             fate = named["ack_then"]
             status = OrderStatus(fate.get(0, "event", "rejected").lower())
             twist.fate = (status, fate.seconds(1, "ms"))
+        if "page" in named:
+            twist.page = int(named["page"].get(0, "n", "1"))
         if "stale" in named:
             age = named["stale"].seconds()
             twist.as_of_ns = self._exchange.clock.now_ns() - int(age * 1e9)

@@ -41,7 +41,7 @@ FILTERS = frozenset({"nth", "every", "prob", "between", "side", "when", "transpo
 REQUEST_ACTIONS = frozenset(
     """
     reject http drop_request drop_response delay ack_then ack_ok keep mutate
-    not_found stale fill drop_order
+    not_found stale page fill drop_order
     """.split()  # noqa: SIM905  (a list of words reads best as words)
 )
 STREAM_ACTIONS = frozenset(

@@ -28,7 +28,7 @@ from mpdex.sim.fault_rules import (
     parse_size,
 )
 from mpdex.sim.models import Timers
-from mpdex.utils.clock import Clock
+from mpdex.utils.clock import Clock, LoopClock
 
 HANDSHAKE = frozenset({"handshake"})
 
@@ -224,6 +224,8 @@ class FaultBook:
     def _enter(self, rule: Rule) -> None:
         rule.added = self.clock.monotonic()
         self.rules.append(rule)
+        if rule.venue == "clock":
+            self._shift_clock(rule)
         alone = rule.op == "truth" or any(a.name in CONNECTION_ACTIONS for a in rule.actions)
         rule.timed = alone and not rule.process and not _counts(rule)
         if not rule.timed:
@@ -233,6 +235,14 @@ class FaultBook:
         self._at(start, lambda: self._act(rule))
         if window:
             self._at(window.seconds(1, "t1"), lambda: self._undo(rule))
+
+    def _shift_clock(self, rule: Rule) -> None:
+        """`skew` sets how far the venues' clock is ahead, `step` adds to it; wall time only."""
+        if not isinstance(self.clock, LoopClock):
+            return
+        for action in rule.actions:
+            shift = int(action.number(0, "ms", "0") * 1_000_000)
+            self.clock.skew_ns = shift + (self.clock.skew_ns if action.name == "step" else 0)
 
     def _at(self, seconds: float, call: Callable[[], None]) -> None:
         if seconds:

@@ -23,8 +23,8 @@ from mpdex.utils.clock import Clock, LoopClock, SystemClock
 EPOCH_NS = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z, where virtual time begins
 COINS = ("ETH", "BTC", "SOL")
 
-# What makes the hedge cost something: the second venue is a little cheaper and a little late.
-# The sign and the size are those of the ten live trades in the strategy's own notes, halved.
+# What makes the hedge cost something: the second venue is a little cheaper and a little late. Both
+# numbers are assumed: two large venues are a few basis points apart and follow within a breath.
 BASIS_BPS = Decimal(-4)
 LAG_MS = 80
 
@@ -118,10 +118,14 @@ async def start(
     book = FaultBook(
         faults, clock=clock, rng=random.Random(seed), roles=dict(zip("PH", names, strict=False))
     )
-    feeds = _feeds(worlds, source, seed, coins, BasisOf(basis_bps, lag_ms))
+    feeds = _feeds(worlds, source, seed, coins, _Basis(basis_bps, lag_ms))
     stage = Stage(feeds, speed=speed)
     server = SimServer(worlds, stage=stage, faults=book, clock=clock, rng=rng)
-    await server.start(ports, control_port)
+    try:
+        await server.start(ports, control_port)
+    except BaseException:
+        await server.close()
+        raise
     return Running(server, clock)
 
 
@@ -160,7 +164,7 @@ def read_tapes(paths: Sequence[Path]) -> Source | TapePair | None:
     return tapes[0] if tapes else None
 
 
-class BasisOf:
+class _Basis:
     """How the venues after the first see the first one's market."""
 
     def __init__(self, basis_bps: Decimal, lag_ms: int) -> None:
@@ -184,7 +188,7 @@ def _feeds(
     source: Source | TapePair | Mapping[str, Source] | None,
     seed: int,
     coins: Sequence[str],
-    basis: BasisOf,
+    basis: _Basis,
 ) -> list[Feed]:
     feeds = []
     for place, venue in enumerate(venues):
@@ -203,7 +207,7 @@ def _chosen(
     source: Source | TapePair | Mapping[str, Source] | None,
     name: str,
     place: int,
-    basis: BasisOf,
+    basis: _Basis,
 ) -> Source | None:
     match source:
         case None:

@@ -89,6 +89,7 @@ X.fund(0.005)
 P.place.reduce_only -> reject(REDUCE_ONLY)
 P.place[nth(2)] -> drop_request
 H.query_positions -> stale(10s)
+P.query_fills -> page(2)
 clock.skew(3000)
 clock.step(3600000)
 disk.full
@@ -249,5 +250,8 @@ def test_process_rules_are_for_others() -> None:
             ("clock", "skew"),
             ("proc", "crash"),
         ]
+        assert lab.clock.skew_ns == 3_000_000_000
+        lab.book.add("clock.step(-1000)")
+        assert lab.clock.skew_ns == 2_000_000_000
 
     run_virtual(story())

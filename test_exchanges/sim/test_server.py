@@ -542,6 +542,25 @@ def test_equal_seeds_are_equal_worlds() -> None:
     assert [t for _, t in first] == pytest.approx([t for _, t in second], abs=1e-6)
 
 
+class OtherToy(Toy):
+    name = "other"
+
+
+def test_two_venues_see_one_market_a_basis_and_a_lag_apart() -> None:
+    async def main() -> None:
+        world = await run.start(
+            [Toy, OtherToy], coins=("ETH",), basis_bps=D(-10), lag_ms=100, faults="H.fund(0.001)"
+        )
+        one, other = world.exchanges["toy"], world.exchanges["other"]
+        async with world:
+            await asyncio.sleep(30)
+            ratio = other.mark("ETH") / one.mark("ETH")
+            assert abs(ratio - D("0.999")) < D("0.0003")
+            assert (one.funding_rate("ETH"), other.funding_rate("ETH")) == (D("0.0001"), D("0.001"))
+
+    run_virtual(main())
+
+
 def test_close_answers_whoever_still_waits() -> None:
     async def main() -> None:
         rule = "P.* -> drop_request"
