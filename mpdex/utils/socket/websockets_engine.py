@@ -7,6 +7,7 @@ read 2026-11-21.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Mapping
 from functools import partial
@@ -29,6 +30,10 @@ from mpdex.utils.socket import (
     Hooks,
     describe_close,
 )
+
+# At DEBUG the library writes out handshakes and frames: sessions and signatures.
+_log = logging.getLogger("mpdex.websockets")
+_log.setLevel(logging.INFO)
 
 
 class _Connection(ClientConnection):
@@ -134,6 +139,7 @@ async def connect(
             close_timeout=CLOSE_SECONDS,
             max_size=MAX_MESSAGE,
             create_connection=create,
+            logger=_log,
             **options,
         )
     except InvalidStatus as error:
