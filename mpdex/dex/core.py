@@ -186,6 +186,7 @@ class DexCore(Translation):
     async def _connect(self, kind: type[Any], url: str) -> Any:
         stream = kind(
             url=url,
+            name=self.name,
             keys=self.keys,
             session=self._session if kind.PRIVATE else None,
             clock=self.clock,
