@@ -18,8 +18,8 @@ T = TypeVar("T")
 
 # A jump longer than this first gives the kernel one real millisecond to deliver bytes in flight.
 # Loopback delivery is synchronous in practice (0 late in 200,000); a short jump does no harm even
-# if it were not, a long one could fire a time-out that never was.
-_SETTLE_ABOVE = 0.02
+# if it were not, a long one could fire a time-out that never was, and none is shorter than this.
+_SETTLE_ABOVE = 0.25
 _SETTLE_SECONDS = 0.001
 
 
