@@ -48,7 +48,7 @@ Confirm = Annotated[
 ]
 At = Annotated[
     Path | None,
-    typer.Option(help="In sim mode: join the simulator whose JSON line is in this file."),
+    typer.Option(help="Join the simulator whose JSON line is in this file (sim and dry)."),
 ]
 Venues = Annotated[
     str,

@@ -143,10 +143,9 @@ class PaperVenue:
 
     def _match(self, book: Book) -> None:
         for order in tuple(self._orders.values()):
-            if order["symbol"] == book.symbol and not order["status"].terminal:
-                if self._crossed(order):
-                    assert order["price"] is not None
-                    self._fill(order, order["price"], order["size"] - order["filled"], "maker")
+            resting = order["symbol"] == book.symbol and not order["status"].terminal
+            if resting and order["price"] is not None and self._crossed(order):
+                self._fill(order, order["price"], order["size"] - order["filled"], "maker")
 
     def _crossed(self, order: Order) -> list[tuple[Decimal, Decimal]]:
         """Levels of the other side that the order reaches, as far as it needs them."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from strategies.config import HedgeConfig
     from strategies.hedge import HedgeResult
     from strategies.progress import Progress
+    from strategies.venue import Venue
 
 Dexes = dict[str, MultiPerpDexMixin]
 
@@ -53,17 +54,19 @@ async def opened(
 
     Args:
         mode: "sim", "dry" (live data, every command refused) or "live".
-        at: a file with the JSON line of a running simulator, to join it in sim mode.
+        at: a file with the JSON line of a running simulator, to join it; dry mode can, too.
 
     Raises: UsageError; TransportError if a venue does not answer.
     """
+    if mode == "live" and at is not None:
+        raise UsageError("--mode live trades on the real venues; leave --at out")
     async with AsyncExitStack() as stack:
         clock: Clock = SystemClock()
         params: Mapping[str, Mapping[str, Any] | None]
-        if mode != "sim":
-            params = dict.fromkeys(names or configured())
-        elif at is not None:
+        if at is not None:
             params = _joined(at, names)
+        elif mode != "sim":
+            params = dict.fromkeys(names or configured())
         else:
             running = await stack.enter_async_context(await _own_world(names, world or World()))
             clock = running.clock
@@ -260,13 +263,13 @@ async def _hedge(run: HedgeRun) -> HedgeResult:
     names = [config.primary, config.hedge]
     try:
         async with opened(names, config.mode, at=run.at, world=run.world) as dexes:
-            primary, other = dexes[config.primary], dexes[config.hedge]
+            clock = dexes[config.primary].clock
+            venues = [await _tradable(dexes[name], config.mode) for name in names]
             with _progress(run) as show:
                 return await hedge.run_hedge(
                     config,
-                    primary,
-                    other,
-                    clock=primary.clock,
+                    *venues,
+                    clock=clock,
                     rng=random.Random(run.world.seed if config.mode == "sim" else None),
                     stop=stop,
                     progress=show,
@@ -275,6 +278,17 @@ async def _hedge(run: HedgeRun) -> HedgeResult:
         if not isinstance(error, UsageError):
             error.exit_code = 3  # type: ignore[attr-defined]  # nothing was placed yet
         raise
+
+
+async def _tradable(dex: MultiPerpDexMixin, mode: str) -> Venue:
+    """The exchange itself, or in dry mode paper on its books."""
+    if mode != "dry":
+        return dex
+    from mpdex.paper import PaperVenue
+
+    symbols = dex.available_symbols.values()
+    fees = None if dex.read_only else await dex.get_fees(next(iter(symbols)))
+    return PaperVenue(dex, fees)
 
 
 def _progress(run: HedgeRun) -> Progress:
