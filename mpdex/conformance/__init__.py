@@ -1,0 +1,1 @@
+"""The suite that every venue passes, in parts; `mpdex.testing` puts them together."""
