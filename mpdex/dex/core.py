@@ -71,6 +71,7 @@ class DexCore(Translation):
         self._detailed: set[str] = set()  # markets whose details were asked for
         self._leases: dict[type[Any], Lease[Any]] = {}
         self._orders_blocked = ""
+        self._closed = False
         self.feeds = Feeds(
             self.SPEC.name,
             stream_for=self._stream_for,
@@ -97,6 +98,7 @@ class DexCore(Translation):
 
     async def close(self) -> None:
         """Ends subscriptions, connections that nobody else uses, and the HTTP session."""
+        self._closed = True
         await self.feeds.stop()
         leases, self._leases = self._leases, {}
         for lease in leases.values():
@@ -159,7 +161,11 @@ class DexCore(Translation):
     async def _login(self) -> Session:
         request = self.encode_login()
         assert request is not None
-        answer = await self._rest.send_raw(request)
+        try:
+            answer = await self._rest.send_raw(request)
+        finally:
+            if self._closed:  # a shared connection outlives the object that opened it
+                await self._rest.close()
         return self.decode_login(answer, self.clock.now_ms())
 
     def _stream_class(self, channel: str) -> type[Any]:

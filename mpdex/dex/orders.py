@@ -59,6 +59,8 @@ class OrderMethods(AccountMethods):
             live, ask `get_order` by the error's `client_order_id`.
         """
         market = self._markets[symbol]
+        if client_order_id is not None and "client_order_id" not in self.SPEC.supports:
+            raise Unsupported("client_order_id is not offered here", venue=self.name)
         order = self._order_request(
             market,
             side,

@@ -84,6 +84,13 @@ class Translation:
         kind = _BY_STATUS.get(status, VenueError)
         return kind(str(answer)[:300], venue=self.SPEC.name, raw=answer, code=str(status))
 
+    def decode_reason(self, reason: str) -> type[Exception] | None:
+        """The refusal that `Order["reason"]` is, for a venue that refuses after it has answered.
+
+        None: an ordinary end, or a word that is not known.
+        """
+        return None
+
     def encode_login(self) -> Request | None:
         """The login, or None for a venue whose requests are each signed by themselves."""
         return None
