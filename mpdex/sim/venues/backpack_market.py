@@ -204,7 +204,7 @@ class MarketData:
             "priceChangePercent": render.number(share),
             "quoteVolume": render.number(sum((t.price * t.size for t in trades), ZERO)),
             "symbol": market.symbol,
-            "trades": str(len(trades)),
+            "trades": len(trades),
             "volume": render.number(sum((t.size for t in trades), ZERO)),
         }
 
@@ -295,6 +295,6 @@ def _candle(start_ns: int, length_ns: int, trades: Sequence[PublicTrade]) -> dic
         "open": render.number(prices[0]),
         "quoteVolume": render.number(sum((t.price * t.size for t in trades), ZERO)),
         "start": start,
-        "trades": str(len(trades)),
+        "trades": len(trades),
         "volume": render.number(sum((t.size for t in trades), ZERO)),
     }

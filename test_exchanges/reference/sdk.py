@@ -1,0 +1,52 @@
+"""Runs a venue's own SDK, in its own environment, against a simulated venue in real time.
+
+The script `<venue>_client.py` gets endpoints and keys as JSON on standard input and answers with a
+report as JSON on standard output.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from asyncio.subprocess import PIPE
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mpdex.sim.run import Running, serve
+
+FOLDER = Path(__file__).resolve().parent
+PATIENCE = 60.0  # seconds for one part, start of the interpreter included
+
+
+@cache
+def interpreter(venue: str) -> str:
+    """Python of the SDK's environment; made on first use, which needs the package index."""
+    tool = FOLDER.parents[1] / "tools" / "reference_env.py"
+    made = subprocess.run([sys.executable, str(tool), venue], capture_output=True, text=True)
+    assert made.returncode == 0, f"the SDK could not be installed:\n{made.stderr}"
+    return made.stdout.strip()
+
+
+async def play(venue: str, part: str) -> tuple[dict[str, Any], Running]:
+    """The report of one part of the script, and the venue it traded on, stopped."""
+    script, python = FOLDER / f"{venue}_client.py", interpreter(venue)
+    async with await serve([venue]) as running:
+        given = {"endpoints": running.endpoints[venue], "credentials": running.credentials[venue]}
+        environment = {**os.environ, "TZ": "UTC"}
+        client = await asyncio.create_subprocess_exec(
+            python, str(script), part, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment
+        )
+        try:
+            async with asyncio.timeout(PATIENCE):
+                said, complained = await client.communicate(json.dumps(given).encode())
+        finally:
+            if client.returncode is None:
+                client.kill()
+                await client.wait()
+    assert client.returncode == 0, complained.decode()[-4000:]
+    report: dict[str, Any] = json.loads(said)
+    return report, running
