@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import functools
 import json
 import random
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 from nacl.signing import SigningKey
@@ -85,6 +84,13 @@ class Stage:
         self.routes = {f"{method} {path}": call for method, path, call in self.venue.routes()}
         self._sockets = iter(range(1, 1000))
         self.quote("2999.99", "3000.00")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.timers.close()
+        self.exchange.close()
 
     def quote(self, bid: str, ask: str, size: str = "5", symbols: Any = (ETH, SPOT)) -> None:
         """Books of ten levels a side, a tick apart."""
@@ -174,16 +180,13 @@ def staged(test: Callable[[Stage], Coroutine[Any, Any, None]]) -> Callable[[], N
     async def play() -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
-        stage = Stage(loop)
-        await test(stage)
-        stage.timers.close()
-        stage.exchange.close()
+        with Stage(loop) as stage:
+            await test(stage)
 
-    @functools.wraps(test)
     def run() -> None:
         run_virtual(play())
 
-    del run.__wrapped__  # type: ignore[attr-defined]  # pytest would see the argument
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
     return run
 
 

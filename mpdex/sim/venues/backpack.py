@@ -21,20 +21,13 @@ import msgspec
 
 from mpdex.sim.exchange import SimExchange
 from mpdex.sim.models import FeeModel, LatencyModel
-from mpdex.sim.records import (
-    MarkChanged,
-    OrderChanged,
-    PositionChanged,
-    PublicTrade,
-    SimEvent,
-    Traded,
-)
+from mpdex.sim.records import PositionChanged, SimEvent, Traded
 from mpdex.sim.venue import Handler, SimConnection, SimReply, SimRequest, SimVenue
 from mpdex.sim.venues import backpack_crypto as crypto
 from mpdex.sim.venues.backpack_account import FIRST_LEVERAGE, AccountData
 from mpdex.sim.venues.backpack_market import MARKETS, MarketData
 from mpdex.sim.venues.backpack_orders import OrderDesk
-from mpdex.sim.venues.backpack_streams import PRIVATE, Streams
+from mpdex.sim.venues.backpack_streams import INTERESTS, PRIVATE, Streams
 from mpdex.sim.venues.backpack_wire import (
     BAD_SIGNATURE,
     EXPIRED,
@@ -78,7 +71,7 @@ class BackpackSim(SimVenue):
 
     name = "backpack"
     ws_paths = ("/",)
-    interests = (OrderChanged, Traded, PositionChanged, MarkChanged, PublicTrade)
+    interests = INTERESTS
     ping_every = 60.0
     pong_within = 120.0
     # Support FAQ: a minute's requests of an account, and those for historical market data.

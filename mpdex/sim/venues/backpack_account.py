@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from mpdex.sim.exchange import SimExchange
+from mpdex.sim.payments import FundingTally
 from mpdex.sim.records import ZERO, SimFill, SimMarket, SimOrder, SimPosition
 from mpdex.sim.venues import backpack_render as render
 from mpdex.sim.venues.backpack_market import MarketData
@@ -56,7 +57,7 @@ class AccountData:
         self._switches: dict[str, dict[str, bool]] = defaultdict(SWITCHES.copy)
         self._limits: dict[str, Decimal] = {}
         self._payments: dict[str, list[dict[str, Json]]] = defaultdict(list)
-        self._funded: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        self._funding = FundingTally()
         self.answers: dict[tuple[str, str], Answer] = {
             ("GET", "/api/v1/order"): self.answer_order,
             ("GET", "/api/v1/orders"): self.answer_open_orders,
@@ -83,11 +84,9 @@ class AccountData:
             account.coins[asset] -= fee
 
     def note_position(self, position: SimPosition) -> None:
-        """A change of what funding has brought so far is a payment."""
-        key = (position.account, position.symbol)
-        received = position.funding - self._funded[key]
+        """Remember a payment of funding, if the change was one."""
+        received = self._funding.take(position)
         if received:
-            self._funded[key] = position.funding
             payment = {
                 "fundingRate": render.number(self._exchange.funding_rate(position.symbol)),
                 "intervalEndTimestamp": render.iso(position.updated_ns).partition(".")[0],

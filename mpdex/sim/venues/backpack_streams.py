@@ -49,6 +49,7 @@ DEPTHS = {
     "depth.600ms": 0.6,
     "depth.1000ms": 1.0,
 }
+INTERESTS = (OrderChanged, Traded, PositionChanged, MarkChanged, PublicTrade)
 PLAIN = ("bookTicker", "markPrice", "trade")
 
 
