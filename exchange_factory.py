@@ -175,5 +175,5 @@ def _as_dict(key_params: Mapping[str, Any] | object | None) -> dict[str, Any]:
         return {}
     if isinstance(key_params, Mapping):
         return dict(key_params)
-    names = vars(key_params) if hasattr(key_params, "__dict__") else dir(key_params)
-    return {name: getattr(key_params, name) for name in names if not name.startswith("_")}
+    values = {name: getattr(key_params, name) for name in dir(key_params) if name[0] != "_"}
+    return {name: value for name, value in values.items() if not callable(value)}
