@@ -107,6 +107,53 @@ class Streams(Suite):
         assert len(heard.stream) == 2, f"one drop and one return, not {heard.stream}"
 
     @staged()
+    async def test_a_fill_in_a_silence_is_told_once(self, stage: Stage) -> None:
+        """The socket stays open and says nothing: noticed late, and then read back."""
+        self.need_channel("orders", "fills")
+        dex = await stage.open()
+        heard = await stage.hear(dex)
+        placed = await stage.rest(dex, units=2)
+        await until(lambda: heard.of(placed), "the order is heard")
+        stage.faults("P.ws_private -> silence(400s)")
+        await asyncio.sleep(1)
+        stage.truth.fill(stage.true_order(placed), stage.unit)
+        await until(heard.is_down, "the silence is noticed", seconds=200)
+        stage.world.faults.clear()
+        await until(heard.is_back, "the stream is back")
+        await asyncio.sleep(20)
+        assert [fill["size"] for fill in heard.fills] == [stage.unit]
+
+    @staged()
+    async def test_fills_from_before_are_not_told_after_a_drop(self, stage: Stage) -> None:
+        self.need_channel("orders", "fills")
+        dex = await stage.open()
+        stage.truth.manual_trade(stage.account, stage.symbol, stage.unit)
+        await asyncio.sleep(20)
+        heard = await stage.hear(dex)
+        stage.faults("P.ws_* -> disconnect(1s)")
+        await until(heard.is_back, "the stream is back")
+        await asyncio.sleep(20)
+        assert heard.fills == [], "a fill of an earlier time was told as news"
+
+    @staged()
+    async def test_the_account_is_read_back_although_the_first_answer_fails(
+        self, stage: Stage
+    ) -> None:
+        self.need_channel("orders", "fills")
+        dex = await stage.open()
+        heard = await stage.hear(dex)
+        placed = await stage.rest(dex, units=2)
+        await until(lambda: heard.of(placed), "the order is heard")
+        stage.faults("P.query_* .between(0, 30s) -> http(503)")
+        stage.faults("P.ws_* -> disconnect(1s)")
+        await until(heard.is_down, "the drop is visible")
+        stage.truth.fill(stage.true_order(placed), stage.unit)
+        await asyncio.sleep(20)
+        assert heard.fills == [], "the account cannot be known yet"
+        await until(heard.is_back, "the state is known again", seconds=200)
+        assert [fill["size"] for fill in heard.fills] == [stage.unit]
+
+    @staged()
     async def test_the_streams_go_on_after_a_drop(self, stage: Stage) -> None:
         self.need_channel("orders", "fills")
         dex = await stage.open()

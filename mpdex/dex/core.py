@@ -21,7 +21,7 @@ from mpdex.utils.session import SessionKeeper
 from mpdex.utils.throttle import Throttle
 from mpdex.utils.translation import Translation
 
-# How far before a drop fills are read again: histories lag, and clocks differ.
+# How far before a silence fills are read again: histories lag, and clocks differ.
 _OVERLAP_MS = 60_000
 
 
@@ -211,8 +211,14 @@ class DexCore(Translation):
     ) -> tuple[list[Position], list[Order], list[Fill]]:
         positions = self.decode_positions(await self._private(self.encode_positions(None)))
         orders = self.decode_orders(await self._private(self.encode_open_orders(None)))
-        fills = [] if since_ms is None else await self._fills_since(None, since_ms - _OVERLAP_MS)
-        return positions, orders, fills
+        if since_ms is None:
+            return positions, orders, []
+        return positions, orders, await self._fills_since(None, since_ms - self._unheard_ms())
+
+    def _unheard_ms(self) -> int:
+        """How long before a drop was noticed the stream may have said nothing any more."""
+        silence = max((stream.RECV_TIMEOUT or 0.0 for stream in self.STREAMS), default=0.0)
+        return _OVERLAP_MS + int(silence * 1000)
 
     async def _fills_since(self, market: Market | None, since_ms: int) -> list[Fill]:
         found: dict[tuple[str, str], Fill] = {}

@@ -44,6 +44,9 @@ PRIVATE = frozenset({"orders", "fills", "positions"})
 _QUEUE = 10_000
 # A snapshot that was too old for the buffered changes is asked for again this often.
 _SNAPSHOT_TRIES = 5
+# Fills read back are ours to tell from this long before the first subscription on: clocks differ,
+# though not by more, or the venue would refuse what we sign.
+_SKEW_MS = 5_000
 
 
 class Stream(Protocol):
@@ -97,6 +100,7 @@ class Feeds:
         self._topics: dict[Topic, Stream] = {}
         self._streams: dict[Stream, Callable[[Event], None]] = {}
         self._callbacks: dict[tuple[str, str], list[Callable[[Any], None]]] = defaultdict(list)
+        self._began_ms: int | None = None  # when the account was first listened to
         self._down_ms: int | None = None
         self._handlers: dict[type, Callable[[Any], None]] = {
             BookUpdate: self._on_book,
@@ -115,13 +119,19 @@ class Feeds:
         Raises: TransportError; VenueError where the venue refuses a topic.
         """
         fresh = [topic for topic in topics if topic not in self._topics]
+        if self._began_ms is None and any(topic.channel in PRIVATE for topic in fresh):
+            self._began_ms = self._clock.now_ms()
         for topic in fresh:
             stream = await self._stream_for(topic.channel)
             if topic.channel == "book":
                 self.books.setdefault(topic.symbol, Book(topic.symbol))
             self._attach(stream)
             self._topics[topic] = stream
-            await stream.subscribe(topic)
+            try:
+                await stream.subscribe(topic)
+            except BaseException:
+                del self._topics[topic]  # not subscribed, so not to be given back either
+                raise
         for topic in fresh:
             if topic.channel == "book" and self._fetch_book is not None:
                 await self._snapshot_book(topic.symbol)
@@ -329,8 +339,10 @@ class Feeds:
         """False: the stream dropped meanwhile, and its return will ask again."""
         asked = self.account.revision
         positions, orders, fills = await self._fetch_account(since_ms)
+        began = (self._began_ms or 0) - _SKEW_MS
         for fill in fills:
-            self._on_fill(FillUpdate(fill))
+            if fill["timestamp_ms"] >= began:
+                self._on_fill(FillUpdate(fill))
         return self.account.load(positions, orders, asked)
 
     def _of(self, stream: Stream) -> list[Topic]:
