@@ -111,6 +111,7 @@ class Rule:
     added: float = 0.0
     seen: int = 0
     spent: int = 0
+    fired: int = 0
     dice: dict[str, random.Random] = field(default_factory=dict)
     timed: bool = False  # acted at its time, not on requests or frames
 

@@ -166,6 +166,7 @@ class FaultBook:
             if wanted is kind.isdisjoint(action.name for action in rule.actions):
                 continue
             if not rule.timed and self._concerns(rule, now) and self._fires(rule, now):
+                rule.fired += 1
                 due += [action for action in rule.actions if self._spend(rule, action)]
         return due
 
@@ -251,6 +252,7 @@ class FaultBook:
             call()
 
     def _act(self, rule: Rule) -> None:
+        rule.fired += 1
         for name in self._venues(rule.venue):
             for action in rule.actions:
                 self.act_on(self._wires[name], rule.op, action)

@@ -24,6 +24,7 @@ from mpdex.utils.clock import Clock
 
 LOST_AFTER = 120.0  # seconds after which a request that gets no answer is cut
 Counts = Counter[tuple[str, str, str]]
+LIMITED = "rate limited"  # counted beside the op that met the limit
 
 
 class Bucket:
@@ -156,6 +157,7 @@ class VenueHost:
         self._counts[self.venue.name, transport, job.op or "other"] += 1
         wait = self._over_limit(job.request)
         if wait:
+            self._counts[self.venue.name, transport, LIMITED] += 1
             job.done(self.venue.render_rate_limited(job.request, wait))
         elif self._faults.idle:
             self._performer.perform(job, ())
