@@ -17,12 +17,10 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("mpdex.conformance")
-
-from mpdex.conformance.doubts import Doubts  # noqa: E402  (asserts are rewritten on import)
-from mpdex.conformance.facts import Facts  # noqa: E402
-from mpdex.conformance.orders import Orders  # noqa: E402
-from mpdex.conformance.streams import Streams  # noqa: E402
+from mpdex.conformance.doubts import Doubts
+from mpdex.conformance.facts import Facts
+from mpdex.conformance.orders import Orders
+from mpdex.conformance.streams import Streams
 
 __all__ = ["VenueConformance", "run_as_script"]
 

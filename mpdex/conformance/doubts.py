@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from mpdex.conformance.shapes import shaped
 from mpdex.conformance.stage import FAR, Stage, Suite, staged, until
 from mpdex.errors import OrderNotFound, OutcomeUnknown, TransportError
-from mpdex.types import Order, OrderStatus
+from mpdex.types import Order, OrderStatus, Position
 
 LOSSES = ("silence", "reset")
 
@@ -78,7 +79,8 @@ class Doubts(Suite):
         with pytest.raises(TransportError):
             await dex.get_collateral()
         stage.world.faults.clear()
-        assert (await dex.get_position(stage.symbol))["size"] == stage.unit
+        position = shaped(await dex.get_position(stage.symbol), Position)
+        assert position["size"] == stage.unit
 
     @staged()
     async def test_a_read_is_asked_again_after_a_hiccup(self, stage: Stage) -> None:

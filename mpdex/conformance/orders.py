@@ -24,7 +24,7 @@ from mpdex.errors import (
     Unsupported,
     VenueError,
 )
-from mpdex.types import Fill, Order, OrderStatus, TimeInForce
+from mpdex.types import Fill, Order, OrderStatus, Position, TimeInForce
 
 ZERO = Decimal(0)
 # What the venue says in its own words, and the one class that it is here.
@@ -138,6 +138,9 @@ class Orders(Suite):
     async def test_an_order_that_never_was_is_not_found(self, stage: Stage) -> None:
         self.need("get_order")
         dex = await stage.open()
+        another = await stage.rest(dex)  # in the history, where it must not be taken for the other
+        await dex.cancel_orders(stage.symbol)
+        await stage.ended(dex, another)
         nobody = dex.new_client_id()
         with pytest.raises(OrderNotFound):
             await dex.get_order(stage.symbol, client_order_id=nobody)
@@ -190,7 +193,7 @@ class Orders(Suite):
             ended = await stage.take(dex, side, units)
             assert (ended["status"], ended["filled"]) == (OrderStatus.FILLED, stage.unit * units)
             assert ended["average_price"] is not None
-            position = await dex.get_position(stage.symbol)
+            position = shaped(await dex.get_position(stage.symbol), Position)
             assert (position["side"], position["size"]) == (expected, abs(stage.net()))
             await self._check_fills(dex, stage, ended)
         closing = await dex.close_position(stage.symbol, position)

@@ -11,7 +11,7 @@ import pytest
 from mpdex.conformance.proxy import CountingProxy
 from mpdex.conformance.shapes import check_bbo, check_book, shaped
 from mpdex.conformance.stage import Stage, Suite, some, staged, until
-from mpdex.types import Fill, Order, OrderStatus, Topic
+from mpdex.types import Fill, Order, OrderStatus, Position, Topic
 
 
 class Streams(Suite):
@@ -56,7 +56,7 @@ class Streams(Suite):
         stage.truth.fill(stage.true_order(placed), stage.unit)
         await asyncio.sleep(1)
         with stage.nothing_sent():
-            position = await dex.get_position(stage.symbol)
+            position = shaped(await dex.get_position(stage.symbol), Position)
             [order] = await dex.get_open_orders(stage.symbol)
         assert (position["side"], position["size"]) == ("long", stage.unit)
         assert (order["filled"], order["id"]) == (stage.unit, stage.true_order(placed).order_id)
@@ -101,7 +101,7 @@ class Streams(Suite):
         await asyncio.sleep(20)
         assert [fill["size"] for fill in heard.fills] == [stage.unit, stage.unit]
         assert len({fill["id"] for fill in heard.fills}) == 2
-        position = await dex.get_position(stage.symbol)
+        position = shaped(await dex.get_position(stage.symbol), Position)
         assert (position["side"], position["size"]) == ("long", stage.unit * 2)
         assert await dex.get_open_orders(stage.symbol) == []
         assert len(heard.stream) == 2, f"one drop and one return, not {heard.stream}"
