@@ -28,7 +28,10 @@ Candidate = Callable[[], object]
 
 @dataclass
 class Row:
-    """One line of the table. `verdict`: ok, missed, too noisy, or - where nothing is judged."""
+    """One line of the table. `verdict`: ok, missed, too noisy, or - where nothing is judged.
+
+    bound: what the gate holds where the target is not reached yet, so that it gets no worse.
+    """
 
     name: str
     subject: str
@@ -37,6 +40,13 @@ class Row:
     target: float | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
     noisy: bool = False
+    bound: float | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether a gate on this row is closed."""
+        bound = self.target if self.bound is None else self.bound
+        return bound is not None and self.value > bound
 
     @property
     def verdict(self) -> str:
@@ -103,9 +113,16 @@ def restless(floor: list[float]) -> bool:
     return ninth / middle > MAX_P90_OVER_P50 or (high - low) / middle > MAX_IQR
 
 
-def count(name: str, subject: str, value: float, target: float | None, unit: str = "") -> Row:
+def count(
+    name: str,
+    subject: str,
+    value: float,
+    target: float | None,
+    unit: str = "",
+    bound: float | None = None,
+) -> Row:
     """A number without noise."""
-    return Row(name, subject, value, unit or "count", target)
+    return Row(name, subject, value, unit or "count", target, bound=bound)
 
 
 def _measure(candidates: Mapping[str, Candidate], rounds: int) -> dict[str, list[float]]:

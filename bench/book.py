@@ -1,0 +1,284 @@
+"""Books: the container beside the cheapest that is right, and the way from a frame to a best price.
+
+The floor of `book.apply` keeps texts in a dict and finds a level's place with one bisect of floats;
+it checks neither sequence numbers nor spellings. The floor of `book.frame` is msgspec decoding the
+same frame into structs of its own, with nothing done after. A peer that is not installed is left
+out.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+
+from bench.frames import FIRST, Market, backpack_book, book_updates, grvt_book, make_market
+from bench.harness import Row, side_by_side
+from bench.parties import SYMBOLS, credentials
+from mpdex.types import BookUpdate
+from mpdex.utils.orderbook import Book
+
+T = TypeVar("T")
+
+APPLY_TARGET = 1.5
+FRAME_TARGET = 4.0
+DEPTHS = (100, 1000)
+
+
+def apply() -> list[Row]:
+    """One message applied, best read once after it; whole streams, again and again."""
+    rows = []
+    for depth in DEPTHS:
+        market = make_market(depth)
+        makers = {f"mpdex, {depth} levels": _Subject, **_peers(depth)}
+        candidates = {name: _replay(make, market) for name, make in makers.items()}
+        floor = _replay(_Lazy, market)
+        targets = {f"mpdex, {depth} levels": APPLY_TARGET}
+        rows += side_by_side("book.apply", floor, candidates, targets)
+    return rows
+
+
+def frame() -> list[Row]:
+    """One frame of each venue through its stream's `decode`, into the book, best read."""
+    market = make_market()
+    return [row for venue in _FRAMES for row in _frame_of(venue, market)]
+
+
+def _frame_of(venue: str, market: Market) -> list[Row]:
+    frames, floor_decode = _FRAMES[venue](market)
+    stream, book = _stream(venue), Book(SYMBOLS[venue])
+    book.apply(BookUpdate(book.symbol, market.bids, market.asks, FIRST, FIRST, True, None))
+    decode, apply, best = stream.decode, book.apply, book.best
+
+    def one(data: bytes) -> tuple[str, str, str, str]:
+        for event in decode(data):
+            apply(event)
+        return best()
+
+    def rewind() -> None:
+        """The count begins anew; the levels are back where they were."""
+        _forget(stream)
+        book._next = FIRST + 1
+
+    top = [one(data) for data in frames][market.wandered - 1]
+    _check(f"book.frame {venue}", top, market.best)
+    rewind()
+    run = _round_and_round(one, frames, rewind)
+    floor = _round_and_round(floor_decode, frames, lambda: None)
+    return side_by_side("book.frame", floor, {venue: run}, {venue: FRAME_TARGET})
+
+
+def _replay(make: Callable[[], Any], market: Market) -> Callable[[], object]:
+    """A candidate that takes one change a call and tells its best price."""
+    start, *changes = book_updates(market, SYMBOLS["grvt"])
+    book = make()
+    book.apply(start)
+    apply, best = book.apply, book.best
+
+    def one(update: BookUpdate) -> Any:
+        apply(update)
+        return best()
+
+    def rewind() -> None:
+        book._next = FIRST + 1
+
+    top = [one(update) for update in changes][market.wandered - 1]
+    _check(f"book.apply {make.__name__}", top, market.best)
+    rewind()
+    return _round_and_round(one, changes, rewind)
+
+
+def _round_and_round(
+    one: Callable[[T], object], items: Sequence[T], rewind: Callable[[], None]
+) -> Callable[[], object]:
+    """One item a call, from the first again after the last."""
+    source = iter(items)
+
+    def run() -> object:
+        nonlocal source
+        for item in source:
+            return one(item)
+        rewind()
+        source = iter(items)
+        return one(next(source))
+
+    return run
+
+
+def _check(what: str, top: Sequence[Any], best: Sequence[str]) -> None:
+    found = [Decimal(str(top[0])), Decimal(str(top[2]))]
+    if found != [Decimal(price) for price in best]:
+        raise RuntimeError(f"{what}: the best is {found}, not {best}")
+
+
+# --------------------------------------------------------------------------- subject and floor
+
+
+class _Subject(Book):
+    """The project's book, under the one constructor that all candidates share."""
+
+    def __init__(self) -> None:
+        super().__init__(SYMBOLS["grvt"])
+
+
+class _LazySide:
+    def __init__(self, sign: float) -> None:
+        self.sign = sign
+        self.sizes: dict[str, str] = {}
+        self.keys: list[float] = []
+        self.texts: list[str] = []
+
+    def change(self, levels: Any) -> None:
+        sizes, keys, texts, sign = self.sizes, self.keys, self.texts, self.sign
+        for price, size in levels:
+            if size == "0":
+                if sizes.pop(price, None) is not None:
+                    at = bisect_left(keys, float(price) * sign)
+                    del keys[at], texts[at]
+            elif price in sizes:
+                sizes[price] = size
+            else:
+                sizes[price] = size
+                key = float(price) * sign
+                at = bisect_left(keys, key)
+                keys.insert(at, key)
+                texts.insert(at, price)
+
+
+class _Lazy:
+    """The reference: texts in a dict, floats where a level appears or vanishes."""
+
+    def __init__(self) -> None:
+        self.bids, self.asks = _LazySide(1.0), _LazySide(-1.0)
+
+    def apply(self, update: BookUpdate) -> None:
+        self.bids.change(update.bids)
+        self.asks.change(update.asks)
+
+    def best(self) -> tuple[str, str, str, str]:
+        bid, ask = self.bids.texts[-1], self.asks.texts[-1]
+        return bid, self.bids.sizes[bid], ask, self.asks.sizes[ask]
+
+
+# --------------------------------------------------------------------------- peers
+
+
+class _Sorted:
+    """sortedcontainers of floats, as most Python bots have it."""
+
+    def __init__(self) -> None:
+        from sortedcontainers import SortedDict
+
+        self.bids, self.asks = SortedDict(), SortedDict()
+
+    def apply(self, update: BookUpdate) -> None:
+        for side, levels in ((self.bids, update.bids), (self.asks, update.asks)):
+            for price, size in levels:
+                amount = float(size)
+                if amount:
+                    side[float(price)] = amount
+                else:
+                    side.pop(float(price), None)
+
+    def best(self) -> tuple[Any, ...]:
+        bid, ask = self.bids.peekitem(-1), self.asks.peekitem(0)
+        return bid[0], bid[1], ask[0], ask[1]
+
+
+class _Resorted:
+    """A dict of floats whose sides are sorted whole after each message."""
+
+    def __init__(self) -> None:
+        self.sides: tuple[dict[float, float], dict[float, float]] = ({}, {})
+        self.sorted: list[list[tuple[float, float]]] = [[], []]
+
+    def apply(self, update: BookUpdate) -> None:
+        for side, levels in zip(self.sides, (update.bids, update.asks), strict=True):
+            for price, size in levels:
+                amount = float(size)
+                if amount:
+                    side[float(price)] = amount
+                else:
+                    side.pop(float(price), None)
+        self.sorted = [
+            sorted(self.sides[0].items(), reverse=True),
+            sorted(self.sides[1].items()),
+        ]
+
+    def best(self) -> tuple[Any, ...]:
+        (bid, bid_size), (ask, ask_size) = self.sorted[0][0], self.sorted[1][0]
+        return bid, bid_size, ask, ask_size
+
+
+def _peers(depth: int) -> dict[str, Callable[[], Any]]:
+    found: dict[str, Callable[[], Any]] = {f"dict resorted, {depth} levels": _Resorted}
+    try:
+        import sortedcontainers  # noqa: F401  (whether it is here)
+    except ImportError:
+        return found
+    return {f"sortedcontainers, {depth} levels": _Sorted, **found}
+
+
+# --------------------------------------------------------------------------- frames
+
+
+class _Plain(msgspec.Struct, gc=False):
+    pass
+
+
+class _GrvtLevel(_Plain):
+    price: str
+    size: str
+
+
+class _GrvtFeed(_Plain):
+    bids: list[_GrvtLevel]
+    asks: list[_GrvtLevel]
+
+
+class _GrvtFrame(_Plain):
+    sequence_number: str
+    feed: _GrvtFeed
+
+
+class _BackpackData(_Plain):
+    a: list[tuple[str, str]]
+    b: list[tuple[str, str]]
+    U: int
+    u: int
+
+
+class _BackpackFrame(_Plain):
+    data: _BackpackData
+
+
+def _grvt(market: Market) -> tuple[list[bytes], Callable[[bytes], object]]:
+    frames = grvt_book(market, SYMBOLS["grvt"])[1:]
+    return frames, msgspec.json.Decoder(_GrvtFrame).decode
+
+
+def _backpack(market: Market) -> tuple[list[bytes], Callable[[bytes], object]]:
+    frames = backpack_book(market, SYMBOLS["backpack"])
+    return frames, msgspec.json.Decoder(_BackpackFrame).decode
+
+
+_FRAMES = {"grvt": _grvt, "backpack": _backpack}
+
+
+def _stream(venue: str) -> Any:
+    if venue == "grvt":
+        from wrappers.grvt_ws_client import GrvtMarketStream
+
+        return GrvtMarketStream(keys=credentials(venue))
+    from wrappers.backpack_ws_client import BackpackWSClient
+
+    return BackpackWSClient(keys=credentials(venue))
+
+
+def _forget(stream: Any) -> None:
+    """Where the stream counts its frames, that count begins anew, as on a new connection."""
+    if hasattr(stream, "_sequences"):
+        stream._sequences.clear()

@@ -1,0 +1,196 @@
+"""Frames in each venue's wire format, made from one seeded market.
+
+The market is a random walk of level changes: most are sizes near the top, some levels come, some
+go, and the best moves with them. All venues spell the same changes, so whoever ends on another best
+price has made a mistake.
+
+Sources of the formats: api-docs.grvt.io, "Orderbook" stream; docs.backpack.exchange, "Depth"
+stream; read 2026-11-21.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from mpdex.types import BookUpdate
+
+TICK_DIGITS = 2
+START = 307_280  # ticks: 3072.80
+FIRST = 872_634_876  # sequence number of the first change
+START_MS = 1_790_000_000_000
+
+Level = tuple[str, str]
+
+
+class Change(NamedTuple):
+    """Levels of one message, sizes absolute, "0" where a level is gone."""
+
+    bids: list[Level]
+    asks: list[Level]
+
+
+class Market(NamedTuple):
+    """A snapshot, best first, and what follows it; the changes end where they began.
+
+    best: bid and ask after the first `wandered` changes; the rest leads back to the snapshot, so
+        that a book can go round without being loaded again.
+    """
+
+    bids: list[Level]
+    asks: list[Level]
+    changes: list[Change]
+    wandered: int
+    best: tuple[str, str]
+
+
+class _Side:
+    """One side in ticks; `away` is the direction from the best into the book."""
+
+    def __init__(self, rng: random.Random, away: int, depth: int) -> None:
+        self._rng = rng
+        self._away = away
+        self._depth = depth
+        self.levels: dict[int, str] = {}
+        price = START
+        for _ in range(depth):
+            price += away * rng.choice((1, 1, 2, 3))
+            self.levels[price] = self._size()
+
+    def best(self) -> int:
+        return min(self.levels) if self._away > 0 else max(self.levels)
+
+    def change(self, other: int) -> Level:
+        """One change that neither crosses the other side nor lets the depth drift away."""
+        rng, prices = self._rng, sorted(self.levels, reverse=self._away < 0)
+        price = prices[min(int(rng.expovariate(0.12)), len(prices) - 1)]
+        kind = rng.random()
+        if kind < 0.16 and len(prices) > self._depth * 0.8:
+            del self.levels[price]
+            return _text(price), "0"
+        if kind < 0.32 and len(prices) < self._depth * 1.2:
+            nearer = price - self._away * rng.choice((1, 1, 2))
+            if (other - nearer) * self._away < 0:
+                price = nearer
+        self.levels[price] = self._size()
+        return _text(price), self.levels[price]
+
+    def told(self) -> list[Level]:
+        prices = sorted(self.levels, reverse=self._away < 0)
+        return [(_text(price), self.levels[price]) for price in prices]
+
+    def _size(self) -> str:
+        return f"{self._rng.expovariate(0.4) + 0.001:.4f}"
+
+
+def make_market(depth: int = 100, messages: int = 512, seed: int = 7) -> Market:
+    """About five changes a message, as on a busy venue."""
+    rng = random.Random(seed)
+    bids, asks = _Side(rng, -1, depth), _Side(rng, 1, depth)
+    told_bids, told_asks = bids.told(), asks.told()
+    changes = []
+    for _ in range(messages):
+        change = Change([], [])
+        for _ in range(max(1, round(rng.gauss(5, 1.7)))):
+            if rng.random() < 0.5:
+                change.bids.append(bids.change(asks.best()))
+            else:
+                change.asks.append(asks.change(bids.best()))
+        changes.append(change)
+    best = _text(bids.best()), _text(asks.best())
+    way_back = [Change([level], []) for level in _difference(bids.told(), told_bids)]
+    way_back += [Change([], [level]) for level in _difference(asks.told(), told_asks)]
+    for part in range(0, len(way_back), 5):
+        bunch = way_back[part : part + 5]
+        changes.append(
+            Change([b for c in bunch for b in c.bids], [a for c in bunch for a in c.asks])
+        )
+    return Market(told_bids, told_asks, changes, messages, best)
+
+
+def _difference(now: Sequence[Level], wanted: Sequence[Level]) -> list[Level]:
+    """The changes that make the one into the other, the vanishing ones first."""
+    have, want = dict(now), dict(wanted)
+    gone = [(price, "0") for price in have if price not in want]
+    return gone + [(price, size) for price, size in want.items() if have.get(price) != size]
+
+
+def book_updates(market: Market, symbol: str) -> list[BookUpdate]:
+    """The changes without a wire; the snapshot first."""
+    start = BookUpdate(symbol, market.bids, market.asks, FIRST, FIRST, True, START_MS)
+    return [
+        start,
+        *(
+            BookUpdate(symbol, bids, asks, number, number, False, START_MS)
+            for number, (bids, asks) in enumerate(market.changes, FIRST + 1)
+        ),
+    ]
+
+
+def grvt_book(market: Market, symbol: str) -> list[bytes]:
+    """`v1.book.d`; the snapshot is number 0."""
+    frames = [_grvt(symbol, 0, FIRST, market.bids, market.asks)]
+    for number, (bids, asks) in enumerate(market.changes, FIRST + 1):
+        frames.append(_grvt(symbol, number, number - 1, bids, asks))
+    return frames
+
+
+def backpack_book(market: Market, symbol: str) -> list[bytes]:
+    """`depth`; the snapshot is not of the stream, so changes only."""
+    return [
+        _encode(
+            {
+                "stream": f"depth.{symbol}",
+                "data": {
+                    "e": "depth",
+                    "E": START_MS * 1000 + number,
+                    "s": symbol,
+                    "a": [_zero(level, "0.0000") for level in asks],
+                    "b": [_zero(level, "0.0000") for level in bids],
+                    "U": number,
+                    "u": number,
+                    "T": START_MS * 1000 + number,
+                },
+            }
+        )
+        for number, (bids, asks) in enumerate(market.changes, FIRST + 1)
+    ]
+
+
+def _grvt(
+    symbol: str, number: int, before: int, bids: Sequence[Level], asks: Sequence[Level]
+) -> bytes:
+    return _encode(
+        {
+            "stream": "v1.book.d",
+            "selector": f"{symbol}@50",
+            "sequence_number": str(number),
+            "feed": {
+                "event_time": str(START_MS * 10**6 + number),
+                "instrument": symbol,
+                "bids": [_grvt_level(level) for level in bids],
+                "asks": [_grvt_level(level) for level in asks],
+            },
+            "prev_sequence_number": str(before),
+        }
+    )
+
+
+def _grvt_level(level: Level) -> dict[str, object]:
+    price, size = _zero(level, "0.0")
+    return {"price": price, "size": size, "num_orders": 3}
+
+
+def _zero(level: Level, spelled: str) -> Level:
+    """A level that is gone, as the venue writes it."""
+    return level if level[1] != "0" else (level[0], spelled)
+
+
+def _text(ticks: int) -> str:
+    return f"{ticks // 100}.{ticks % 100:02d}"
+
+
+_encode = msgspec.json.Encoder().encode

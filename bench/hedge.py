@@ -1,0 +1,393 @@
+"""From a fill's frame to the hedge's bytes: how long, over how many hops, for how many calls.
+
+`hedge.fill_to_order` is the whole stack: the strategy's driver, both wrappers, ledger, journal,
+signature, REST. Venues are doubles in a process of their own; events come 1-3 ms apart, so that
+caches are as cold as in life. The floor is a raw relay that answers any bytes with ready bytes, in
+the same process as the client and asked in turn. Plain TCP for both.
+
+`hedge.hops` counts, in that same client, what lies between the frame and the write. `hedge.calls`
+counts on the simulated venues, in simulated time, with their limits enforced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import statistics
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from bench.harness import ROUNDS, TRIES, Row, count, ratio_row, restless
+from bench.parties import COIN, credentials
+from bench.workers import Worker, questions, say
+from exchange_factory import load
+from mpdex.types import Limit
+from mpdex.utils.clock import SystemClock, run_virtual
+from strategies.config import HedgeConfig
+from strategies.hedge import HedgeResult, run_hedge
+
+PAIR = ("grvt", "backpack")
+EVENTS = 20  # a turn
+TARGET = 2.8  # a REST venue through aiohttp
+TAIL_TARGET = 1.5
+HOP_TARGETS = {
+    "tasks of the product": 1,
+    "loop turns": 1,
+    "queue hops": 0,
+    "executor hops": 0,
+    "wait_for": 0,
+    "fsync": 0,
+}
+# Before Python 3.12 aiohttp writes a body in a task of its own, which costs a second turn.
+HOP_BOUNDS = {"loop turns": 2}
+CYCLES = 100
+# What a cycle needs when state comes by stream and GRVT's orders go by socket: the hedge is the
+# one REST call; the socket carries one create, and one more pair of frames for each requote.
+REST_A_FILL, SOCKET_A_QUOTE = 1, 1
+
+
+def fill_to_order() -> list[Row]:
+    """GRVT's fill to Backpack's order."""
+    with Worker("doubles") as venues, Worker("hedge", venues.ready, core=0) as worker:
+        for _ in range(TRIES):
+            times = _turns(venues, worker)
+            noisy = restless([statistics.median(turn) for turn in times["relay"]])
+            if not noisy:
+                break
+    middles = {name: [statistics.median(turn) for turn in turns] for name, turns in times.items()}
+    name, pair = "hedge.fill_to_order", "-".join(PAIR)
+    every = sorted(seconds for turn in times["hedge"] for seconds in turn)
+    tail = every[int(len(every) * 0.9)] / statistics.median(every)
+    return [
+        ratio_row(name, pair, middles["hedge"], middles["relay"], TARGET, noisy),
+        Row(name, f"{pair}: p90", round(tail, 2), "x own p50", TAIL_TARGET, noisy=noisy),
+    ]
+
+
+def hops() -> list[Row]:
+    """The most of ten fills."""
+    with Worker("doubles") as venues, Worker("hedge", venues.ready, core=0) as worker:
+        found = worker.ask("hops", 10)
+    if found.pop("fills") < 10:
+        raise RuntimeError("hedge.hops: a fill was not followed to its order")
+    return [
+        count("hedge.hops", what, most, HOP_TARGETS.get(what), "a hedge", HOP_BOUNDS.get(what))
+        for what, most in found.items()
+    ]
+
+
+def _turns(venues: Worker, worker: Worker) -> dict[str, list[list[float]]]:
+    times: dict[str, list[list[float]]] = {"relay": [], "hedge": []}
+    for turn in range(ROUNDS + 1):
+        names = list(times) if turn % 2 else list(times)[::-1]
+        for name in names:
+            worker.ask(name, EVENTS)
+            found = venues.ask()
+            if turn:
+                times[name].append(found)
+    return times
+
+
+# --------------------------------------------------------------------------- the client's process
+
+
+def client(doubles: dict[str, Any]) -> None:
+    """The worker."""
+    logging.getLogger("mpdex.hedge").propagate = False  # its words are in the run's own log
+    with asyncio.Runner() as runner, tempfile.TemporaryDirectory() as folder:
+        dexes = [runner.run(_opened(venue, doubles["urls"][venue])) for venue in PAIR]
+        relay = runner.run(_relay(*doubles["relay"]))
+        say("ready")
+        for what, amount in questions():
+            if what == "relay":
+                runner.run(relay(amount))
+                say(None)
+            elif what == "hedge":
+                runner.run(hedge_once(dexes, amount, Path(folder), cool_down=0.001))
+                say(None)
+            else:
+                with _hops() as most:
+                    runner.run(hedge_once(dexes, amount, Path(folder), cool_down=0.001))
+                say(most)
+        for dex in dexes:
+            runner.run(dex.close())
+
+
+async def _opened(venue: str, urls: dict[str, str]) -> Any:
+    """The product's class; only its limits are wider, since a turn is many orders in a second."""
+    kind: Any = load(venue)
+    limits = {scope: Limit(10**6, limit.seconds) for scope, limit in kind.SPEC.limits.items()}
+    wide = type(kind.__name__, (kind,), {"SPEC": replace(kind.SPEC, limits=limits)})
+    return await wide(**credentials(venue), endpoints=urls).init()
+
+
+def _config(iterations: int, folder: Path, **more: Any) -> HedgeConfig:
+    return HedgeConfig(
+        primary=PAIR[0],
+        hedge=PAIR[1],
+        ticker=COIN,
+        size=Decimal("0.05"),
+        iterations=iterations,
+        mode="live",
+        logs=folder,
+        **more,
+    )
+
+
+async def hedge_once(dexes: list[Any], iterations: int, folder: Path, **more: Any) -> None:
+    """A run of the strategy to its end, which must be a good one."""
+    config = _config(iterations, folder, **more)
+    clock = SystemClock()
+    result = await run_hedge(config, *dexes, clock=clock, rng=random.Random(1))
+    if result.exit_code:
+        raise RuntimeError(f"the hedge ended with {result.exit_code}: {result.summary}")
+
+
+async def _relay(feed: int, orders: int) -> Callable[[int], Any]:
+    """The floor: bytes in, ready bytes out."""
+    loop = asyncio.get_running_loop()
+    ready = b"x" * 420
+
+    class Orders(asyncio.Protocol):
+        taken: asyncio.Future[None]
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            self.write = transport.write
+
+        def data_received(self, data: bytes) -> None:
+            self.taken.set_result(None)
+
+    class Feed(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            self.write = transport.write
+
+        def data_received(self, data: bytes) -> None:
+            out.write(ready)
+
+    _, out = await loop.create_connection(Orders, "127.0.0.1", orders)
+    _, source = await loop.create_connection(Feed, "127.0.0.1", feed)
+
+    async def many(events: int) -> None:
+        for _ in range(events):
+            out.taken = loop.create_future()
+            source.write(b"F")
+            await out.taken
+
+    return many
+
+
+# --------------------------------------------------------------------------- counting hops
+
+
+class _Path:
+    """What happens between one fill's frame and the hedge's first bytes."""
+
+    def __init__(self) -> None:
+        self.open = False
+        self.found: Counter[str] = Counter()
+        self.most: dict[str, int] = {
+            "fills": 0,
+            "tasks of aiohttp": 0,
+            **dict.fromkeys(HOP_TARGETS, 0),
+        }
+
+    def begin(self) -> None:
+        self.open, self.found = True, Counter()
+
+    def end(self) -> None:
+        if not self.open:
+            return
+        self.open = False
+        self.most["fills"] += 1
+        for what, times in self.found.items():
+            self.most[what] = max(self.most[what], times)
+
+    def counting(self, what: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            self.found[what] += self.open
+            return function(*arguments, **named)
+
+        return call
+
+    def task(self, loop: Any, work: Any, **named: Any) -> Any:
+        if self.open:
+            library = "aiohttp" in work.cr_code.co_filename
+            self.found["tasks of aiohttp" if library else "tasks of the product"] += 1
+        return asyncio.Task(work, loop=loop, **named)
+
+
+@contextmanager
+def _hops() -> Iterator[dict[str, int]]:
+    """Wraps the loop's own doors; a frame is seen where it is decoded, a write in the socket."""
+    from asyncio import base_events, selector_events
+
+    from wrappers.grvt_ws_client import GrvtTradeStream
+
+    path = _Path()
+    loops, sockets = base_events.BaseEventLoop, selector_events._SelectorSocketTransport
+    wait_for = asyncio.wait_for  # noqa: TID251  (to count it)
+    decode, write, create = GrvtTradeStream.decode, sockets.write, loops.create_task
+
+    def seen(self: Any, frame: bytes) -> Any:
+        if frame.startswith(b'{"stream":"v1.fill"'):
+            path.begin()
+        return decode(self, frame)
+
+    def written(self: Any, data: bytes) -> None:
+        if bytes(data[:20]).startswith(b"POST /api/v1/order"):
+            path.end()
+        write(self, data)
+
+    def created(self: Any, work: Any, **named: Any) -> Any:
+        return path.task(self, work, **named)
+
+    with (
+        patch.object(GrvtTradeStream, "decode", seen),
+        patch.object(sockets, "write", written),
+        patch.object(loops, "create_task", created),
+        patch.object(loops, "_run_once", path.counting("loop turns", loops._run_once)),
+        patch.object(
+            loops, "run_in_executor", path.counting("executor hops", loops.run_in_executor)
+        ),
+        patch.object(asyncio, "wait_for", path.counting("wait_for", wait_for)),
+        patch.object(
+            asyncio.Queue, "put_nowait", path.counting("queue hops", asyncio.Queue.put_nowait)
+        ),
+        patch.object(os, "fsync", path.counting("fsync", os.fsync)),
+        patch.object(os, "fdatasync", path.counting("fsync", os.fdatasync)),
+    ):
+        yield path.most
+    assert loops.create_task is create
+
+
+# --------------------------------------------------------------------------- counting calls
+
+
+def calls() -> list[Row]:
+    """What 100 cycles cost on the simulated venues, their documented limits enforced."""
+    with tempfile.TemporaryDirectory() as folder:
+        spent = run_virtual(_cycles(CYCLES, Path(folder)))
+    name = "hedge.calls"
+    return [
+        count(name, f"{CYCLES} cycles: 429s", spent.refused, 0, "refused"),
+        count(name, "hedge orders by REST", spent.orders("backpack", "rest"), None, "a run"),
+        count(name, "of them over one a fill", spent.rest_excess, 0, "calls"),
+        count(name, "quote frames on the socket", spent.orders("grvt", "ws"), None, "a run"),
+        count(name, "of them over the least", spent.socket_excess, 0, "frames"),
+        count(name, "quotes by REST", spent.orders("grvt", "rest"), 0, "calls"),
+        count(name, "status reads in a cycle", spent.status_reads, 0, "calls"),
+        count(name, "other reads, venue and minute", spent.reads_a_minute, 4, "calls"),
+    ]
+
+
+class Spent:
+    """What the venues counted in one run.
+
+    Args:
+        counts: (venue, "rest" or "ws", operation) -> how often it arrived after the start.
+        refused: answers that said "too many requests".
+        crossed: quotes that the venue refused because the market had moved through them.
+    """
+
+    def __init__(
+        self, counts: Counter[Any], refused: int, crossed: int, result: HedgeResult
+    ) -> None:
+        self._counts = counts
+        self._crossed = crossed
+        self._summary = result.summary
+        self.refused = refused
+        if result.exit_code:
+            raise RuntimeError(f"hedge.calls: the run ended with {result.summary}")
+        if result.summary["cycles"] < CYCLES:
+            raise RuntimeError(f"hedge.calls: {result.summary['cycles']} cycles of {CYCLES}")
+
+    def orders(self, venue: str, route: str) -> int:
+        """Commands: places and cancels."""
+        return sum(self._counts[venue, route, op] for op in ("place", "cancel"))
+
+    @property
+    def rest_excess(self) -> int:
+        hedged: int = self._summary["outcomes"].get("filled", 0)
+        return self.orders("backpack", "rest") - REST_A_FILL * hedged
+
+    @property
+    def socket_excess(self) -> int:
+        """Creates beyond one a cycle, one after each cancel and one after each refusal to cross.
+
+        A cancel may lose its race against the fill; then nothing is created in its place.
+        """
+        places, cancels = (self._counts["grvt", "ws", op] for op in ("place", "cancel"))
+        needed = SOCKET_A_QUOTE * int(self._summary["cycles"]) + cancels + self._crossed
+        return max(0, places - needed)
+
+    @property
+    def status_reads(self) -> int:
+        """Orders asked for one by one: what polling would do."""
+        return sum(self._counts[venue, "rest", "query_order"] for venue in PAIR)
+
+    @property
+    def reads_a_minute(self) -> float:
+        """Reconciles: the busier of the two venues."""
+        reads = max(
+            sum(
+                times
+                for (where, route, op), times in self._counts.items()
+                if where == venue and route == "rest" and op.startswith("query_")
+            )
+            for venue in PAIR
+        )
+        return round(reads / max(float(self._summary["seconds"]) / 60, 1.0), 2)
+
+
+async def _cycles(cycles: int, folder: Path) -> Spent:
+    from exchange_factory import create_exchange
+    from mpdex.sim.host import VenueHost
+    from mpdex.sim.records import OrderChanged
+    from mpdex.sim.run import start
+
+    refused = 0
+    over_limit = VenueHost._over_limit
+
+    def counted(self: VenueHost, request: Any) -> float:
+        nonlocal refused
+        wait = over_limit(self, request)
+        refused += wait > 0
+        return wait
+
+    with patch.object(VenueHost, "_over_limit", counted):
+        async with await start(PAIR, seed=1) as world:
+            dexes: list[Any] = [
+                await create_exchange(
+                    venue, world.credentials[venue], endpoints=world.endpoints[venue],
+                    clock=world.clock,
+                )
+                for venue in PAIR
+            ]  # fmt: skip
+            crossed: set[str] = set()
+            world.exchanges["grvt"].listen(
+                lambda event: _note_crossed(event, crossed), OrderChanged
+            )
+            before = world.counts.copy()
+            result = await run_hedge(
+                _config(cycles, folder), *dexes, clock=world.clock, rng=random.Random(1)
+            )
+            counts = world.counts - before
+            for dex in dexes:
+                await dex.close()
+    return Spent(counts, refused, len(crossed), result)
+
+
+def _note_crossed(event: Any, crossed: set[str]) -> None:
+    if event.order.reason == "post_only":
+        crossed.add(event.order.client_id)

@@ -1,0 +1,220 @@
+"""From an order in our words to the bytes of the request, beside one curve call and one hash.
+
+The floor is what no implementation can avoid: for GRVT one recoverable secp256k1 signature of one
+Keccak-256 digest, for Backpack one Ed25519 signature of one SHA-256 of a text of the same length.
+"signer" is the proof alone, "whole" is everything from `OrderRequest` to the signed body.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from bench.harness import Row, count, side_by_side
+from bench.parties import SEED, exchange, first_id, market, order
+
+NOW_NS = 1_790_000_000 * 10**9
+NOW_MS = NOW_NS // 10**6
+TARGETS = {"signer": 1.5, "whole": 2.5}
+TARGETS_ED25519 = {"signer": 1.3, "whole": 2.0}
+
+
+def evm() -> list[Row]:
+    """GRVT."""
+    from coincurve import PrivateKey
+    from sha3 import keccak_256
+
+    from wrappers import grvt_auth as auth
+
+    data = bytes(range(200))
+    sign = PrivateKey(SEED).sign_recoverable
+    dex = exchange("grvt")
+    key, draft = dex._signer, _draft(dex)
+    ids = itertools.count(first_id("grvt"))
+    whole = _whole(dex, ids)
+    _check_evm(whole())
+
+    def signer() -> object:
+        return key.prove(auth.hash_order(draft), draft.nonce, draft.expiration_ns)
+
+    def floor() -> object:
+        return sign(keccak_256(data).digest(), hasher=None)
+
+    return side_by_side(
+        "sign.evm", floor, {"grvt signer": signer, "grvt whole": whole}, _named("grvt", TARGETS)
+    )
+
+
+def ed25519() -> list[Row]:
+    """Backpack."""
+    from nacl import bindings
+
+    from wrappers.backpack_auth import request_text
+
+    dex = exchange("backpack")
+    whole = _whole(dex, itertools.count(first_id("backpack")))
+    request = dex.encode_order(order("backpack", 7), market(dex), NOW_NS)
+    text = f"{request_text(request)}&timestamp={NOW_MS}&window=5000".encode()
+    public, secret = bindings.crypto_sign_seed_keypair(SEED)
+    _check_ed25519(dex.sign(request, NOW_MS), text, public)
+    auth = dex._order_auth
+
+    def signer() -> object:
+        return auth._sign(text.decode())
+
+    def floor() -> object:
+        hashlib.sha256(text).digest()
+        return bindings.crypto_sign(text, secret)
+
+    candidates = {"backpack signer": signer, "backpack whole": whole}
+    return side_by_side("sign.ed25519", floor, candidates, _named("backpack", TARGETS_ED25519))
+
+
+def counts() -> list[Row]:
+    """Curve calls, hashes and key objects of one order, the keys being warm."""
+    rows = []
+    for venue, hashes in (("grvt", 4), ("backpack", 0)):
+        found = _count_one(venue)
+        rows += [
+            _exactly("sign.counts", f"{venue}: curve calls", found["curve"], 1),
+            _exactly("sign.counts", f"{venue}: keccak calls", found["keccak"], hashes),
+            _exactly("sign.counts", f"{venue}: key objects built", found["keys"], 0),
+        ]
+    return rows
+
+
+def _exactly(name: str, subject: str, value: int, wanted: int) -> Row:
+    """A count that is too low means that the counter missed what it counts: that is an error."""
+    if value < wanted:
+        raise RuntimeError(f"{name} {subject}: {value} calls seen, {wanted} are needed")
+    return count(name, subject, value, wanted, "calls")
+
+
+def _count_one(venue: str) -> Counter[str]:
+    found: Counter[str] = Counter()
+    with _counted(found):
+        dex = exchange(venue)
+        whole = _whole(dex, itertools.count(first_id(venue)))
+        whole()
+        found.clear()
+        whole()
+    return found
+
+
+@contextmanager
+def _counted(found: Counter[str]) -> Iterator[None]:
+    """Wraps the primitives themselves: the libraries' own functions, and what prepares a key."""
+    import coincurve
+    from nacl import bindings
+
+    from mpdex.utils.signing import eip712
+    from wrappers import grvt_auth
+
+    grvt_auth.signer.cache_clear()
+
+    class Key(coincurve.PrivateKey):  # type: ignore[misc]
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            found["keys"] += 1
+            super().__init__(*arguments, **named)
+
+        def sign_recoverable(self, *arguments: Any, **named: Any) -> bytes:
+            found["curve"] += 1
+            signature: bytes = super().sign_recoverable(*arguments, **named)
+            return signature
+
+    keccak = _wrapped(found, "keccak", eip712.keccak256)
+    with (
+        patch.object(coincurve, "PrivateKey", Key),
+        patch.object(eip712, "keccak256", keccak),
+        patch.object(grvt_auth, "keccak256", keccak),
+        patch.object(bindings, "crypto_sign", _wrapped(found, "curve", bindings.crypto_sign)),
+        patch.object(
+            bindings,
+            "crypto_sign_seed_keypair",
+            _wrapped(found, "keys", bindings.crypto_sign_seed_keypair),
+        ),
+    ):
+        yield
+    grvt_auth.signer.cache_clear()
+
+
+def _wrapped(found: Counter[str], name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*arguments: Any, **named: Any) -> Any:
+        found[name] += 1
+        return function(*arguments, **named)
+
+    return call
+
+
+def _whole(dex: Any, ids: Iterator[int]) -> Callable[[], Any]:
+    """An order with an id of its own each time, as in life."""
+    listing, venue = market(dex), dex.name
+
+    def run() -> Any:
+        request = dex.encode_order(order(venue, next(ids)), listing, NOW_NS)
+        return dex.sign(request, NOW_MS)
+
+    return run
+
+
+def _draft(dex: Any) -> Any:
+    """What the wrapper signs, caught on its way."""
+    from wrappers import grvt
+
+    caught: list[Any] = []
+    encode = grvt.encode_signed_order
+
+    def catch(draft: Any, key: Any) -> bytes:
+        caught.append(draft)
+        return encode(draft, key)
+
+    with patch.object(grvt, "encode_signed_order", catch):
+        dex.encode_order(order("grvt", first_id("grvt")), market(dex), NOW_NS)
+    return caught[0]
+
+
+def _check_evm(request: Any) -> None:
+    """The simulated venue, which has hashing of its own, recovers the signer."""
+    import msgspec
+
+    from mpdex.sim.venues import grvt_crypto as crypto
+    from mpdex.sim.venues import grvt_wire as wire
+
+    parsed = wire.parse_order(msgspec.json.decode(request.body)["order"])
+    digest = crypto.order_digest(
+        chain_id=325,
+        sub_account_id=parsed.sub_account_id,
+        is_market=parsed.is_market,
+        time_in_force=crypto.TIME_IN_FORCE[parsed.time_in_force],
+        post_only=parsed.post_only,
+        reduce_only=parsed.reduce_only,
+        legs=[
+            (0x030501, int(parsed.size * 10**9), int(parsed.price * 10**9), parsed.buying),
+        ],
+        nonce=parsed.signature.nonce,
+        expiration=parsed.signature.expiration,
+        builder=None,
+    )
+    proof = parsed.signature
+    signer = crypto.recover(digest, proof.r, proof.s, proof.v)
+    if signer != crypto.address_of(int.from_bytes(SEED, "big")):
+        raise RuntimeError("sign.evm: the signature is not the key's")
+
+
+def _check_ed25519(request: Any, text: bytes, public: bytes) -> None:
+    import base64
+
+    from nacl import bindings
+
+    signature = base64.b64decode(request.headers["X-Signature"])
+    if bindings.crypto_sign_open(signature + text, public) != text:
+        raise RuntimeError("sign.ed25519: the signature is not the key's")
+
+
+def _named(venue: str, targets: dict[str, float]) -> dict[str, float]:
+    return {f"{venue} {what}": target for what, target in targets.items()}
