@@ -131,12 +131,16 @@ def _end(desk: Desk, order: Tracked, report: Order) -> None:
 
 
 def _advance(desk: Desk, order: Tracked) -> None:
-    """A fully executed order can do no more; one that stopped owing is looked at afresh."""
+    """A fully executed order can do no more; after one that left debt, a newer book is waited for.
+
+    One that left none says nothing about the book: the next fill's hedge must not wait for it.
+    """
     if not order.settled and order.filled >= order.request.size:
         desk.settle(order)
     elif order.life in (Life.SENT, Life.UNKNOWN) and order.filled:
         order.life = Life.OPEN
-    if order.settled and order.kind in (Kind.HEDGE, Kind.UNWIND):
+    left_debt = order.settled and order.filled < order.request.size
+    if left_debt and order.kind in (Kind.HEDGE, Kind.UNWIND) and desk.episode.since is not None:
         desk.episode.fresh_after = desk.now
 
 
