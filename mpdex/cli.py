@@ -238,7 +238,10 @@ def hedge(
         _ask_for_live(config.mode, confirm)
         world = World(source, seed, _text(faults))
         result = run_hedge(HedgeRun(config, world, pace=pace, at=at, quiet=as_json))
-        show("hedge", result.summary, as_json)
+        if "problems" in result.summary and not as_json:
+            sys.stderr.write(f"{result.summary['reason']}\n")
+        else:
+            show("hedge", result.summary, as_json)
         return result.exit_code
 
     _exit_with(settle, as_json)

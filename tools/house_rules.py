@@ -1,7 +1,7 @@
 """The house rules that no linter knows, over the syntax tree of everything that ships.
 
-float-on-money   `float(...)` is called nowhere, but for a book's sort keys and the arguments of
-                 timers, which say so with `# seconds` or `# sort key` on the line.
+float-on-money   `float(...)` is called nowhere, but for a book's sort keys and for numbers that are
+                 no money, which say what they are on the line (`# seconds`, `# chance`, ...).
 task-owner       tasks are made by the connection and by the hedge driver, and by nobody else.
 venue-in-core    the core and the strategies do not know any venue's name.
 exit             nothing but an entry point ends the process.
@@ -28,8 +28,8 @@ VENUES = re.compile(
     r"|treadfi|variational)\b",
     re.IGNORECASE,
 )
-FLOAT_OK = ("# seconds", "# sort key")  # what the number is, said on its line
-EXITS = {"exit", "quit", "_exit", "abort"}
+FLOAT_OK = ("# seconds", "# sort key", "# chance", "# requests")  # what it is, said on its line
+EXITS = {"exit", "quit", "_exit"}
 ENTRY_POINTS = {"mpdex/cli.py"}
 UPWARD = {
     "multi_perp_dex.py": ("exchange_factory", "wrappers", "strategies", "mpdex.sim", "mpdex.cli"),

@@ -18,6 +18,8 @@ LEFT_OUT = ("test_exchanges/vectors/",)
 # provider's own credential counts.
 THROWAWAY = ("test_exchanges/", "bench/")
 ENTROPY = ("Hex High Entropy String", "Base64 High Entropy String", "Secret Keyword")
+# How documentation and proxy doubles spell "a password goes here".
+PLACEHOLDERS = ("user:password@", "user:hidden-word@", "user:s3cret@", ":hunter2@")
 
 
 def main() -> int:
@@ -37,6 +39,9 @@ def main() -> int:
     for name, secret in found:
         where = Path(name).relative_to(ROOT).as_posix()
         if where.startswith(THROWAWAY) and secret.type in ENTROPY:
+            continue
+        line = (ROOT / name).read_text().splitlines()[secret.line_number - 1]
+        if any(word in line for word in PLACEHOLDERS):
             continue
         failed = True
         sys.stdout.write(f"{where}:{secret.line_number}: {secret.type}\n")

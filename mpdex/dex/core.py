@@ -5,11 +5,12 @@ The public methods are in the modules beside this one; `multi_perp_dex` puts the
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Awaitable, Mapping
 from typing import Any, ClassVar, Self
 
-from mpdex.errors import MissingCredentials, Unsupported, UsageError
+from mpdex.errors import MissingCredentials, RateLimited, Unsupported, UsageError
 from mpdex.types import BookUpdate, Fill, Json, Market, Order, Position, Request, Session
 from mpdex.utils.client_ids import ClientIds
 from mpdex.utils.clock import Clock, SystemClock
@@ -105,6 +106,16 @@ class DexCore(Translation):
             await lease.release()
         await self._rest.close()
 
+    async def warm(self) -> None:
+        """Opens the connection that orders take, or keeps it from going idle.
+
+        Raises: TransportError.
+        """
+        if self.SPEC.order_route == "ws":
+            await self._stream_for("orders")
+        else:
+            await self._rest.warm()
+
     def block_orders(self, reason: str) -> None:
         """From now on every command raises `Unsupported` with this reason; nothing is sent."""
         self._orders_blocked = reason
@@ -132,7 +143,7 @@ class DexCore(Translation):
         if stream is None:
             return self._call_when_connected(request)
         if self._throttle.try_acquire(request.scope, request.weight, request.lane):
-            return stream.call(request)  # type: ignore[no-any-return]
+            return self._written(stream, request)
         return self._call_when_allowed(stream, request)
 
     async def _call_when_connected(self, request: Request) -> Json:
@@ -141,7 +152,17 @@ class DexCore(Translation):
 
     async def _call_when_allowed(self, stream: Any, request: Request) -> Json:
         await self._throttle.acquire(request.scope, request.weight, request.lane)
-        return await stream.call(request)
+        return await self._written(stream, request)
+
+    def _written(self, stream: Any, request: Request) -> asyncio.Future[Json]:
+        answer: asyncio.Future[Json] = stream.call(request)
+        answer.add_done_callback(lambda done: self._heed(request, done))
+        return answer
+
+    def _heed(self, request: Request, answer: asyncio.Future[Json]) -> None:
+        error = None if answer.cancelled() else answer.exception()
+        if isinstance(error, RateLimited):
+            self._rest.penalize(request, error.retry_after)
 
     def _command_stream(self) -> Any:
         lease = self._leases.get(self._stream_class("orders"))

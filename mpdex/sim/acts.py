@@ -97,7 +97,7 @@ class Performer:
         chance = http.named.get("accept", "false") if http else "false"
         if chance in ("true", "false"):
             return chance == "true"
-        return self._rng.random() < float(parse_number(chance))
+        return self._rng.random() < float(parse_number(chance))  # chance
 
     def _acted(self, job: Job, actions: Sequence[Action], named: dict[str, Action]) -> Json:
         """Run the handler with the truth bent as asked."""

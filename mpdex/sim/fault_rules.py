@@ -128,7 +128,7 @@ def parse_seconds(text: str) -> float:
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|)\s*", text)
     if not found:
         raise BadRule(f"not a time: {text!r}")
-    return float(found[1]) * _SECONDS[found[2]]
+    return float(found[1]) * _SECONDS[found[2]]  # seconds
 
 
 def parse_number(text: str) -> Decimal:

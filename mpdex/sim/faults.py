@@ -195,7 +195,7 @@ class FaultBook:
                 rule.seen += 1
                 return rule.seen % int(test.get(0, "n", "1")) == 0
             case "prob":
-                return self._roll(rule, test) < float(test.get(0, "p", "0"))
+                return self._roll(rule, test) < float(test.get(0, "p", "0"))  # chance
             case "between":
                 age = self.clock.monotonic() - rule.added
                 return test.seconds(0, "t0") <= age < test.seconds(1, "t1")

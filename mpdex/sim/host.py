@@ -32,7 +32,7 @@ class Bucket:
 
     def __init__(self, limit: Limit) -> None:
         self._limit = limit
-        self._left = float(limit.count)
+        self._left = float(limit.count)  # requests
         self._at = 0.0
 
     def take(self, weight: int, now: float) -> float:

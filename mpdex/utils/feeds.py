@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
@@ -97,6 +97,7 @@ class Feeds:
         self._fetch_book = fetch_book
         self._fetch_account = fetch_account
         self._clock = clock
+        self._starting = asyncio.Lock()  # whoever asks for a topic gets it live, not under way
         self._topics: dict[Topic, Stream] = {}
         self._streams: dict[Stream, Callable[[Event], None]] = {}
         self._callbacks: dict[tuple[str, str], list[Callable[[Any], None]]] = defaultdict(list)
@@ -118,7 +119,10 @@ class Feeds:
 
         Raises: TransportError; VenueError where the venue refuses a topic.
         """
-        fresh = [topic for topic in topics if topic not in self._topics]
+        async with self._starting:
+            await self._start([topic for topic in topics if topic not in self._topics])
+
+    async def _start(self, fresh: Sequence[Topic]) -> None:
         if self._began_ms is None and any(topic.channel in PRIVATE for topic in fresh):
             self._began_ms = self._clock.now_ms()
         for topic in fresh:
@@ -135,8 +139,14 @@ class Feeds:
         for topic in fresh:
             if topic.channel == "book" and self._fetch_book is not None:
                 await self._snapshot_book(topic.symbol)
-        if any(topic.channel in PRIVATE for topic in fresh):
-            await self._snapshot_account(None)
+        private = [topic for topic in fresh if topic.channel in PRIVATE]
+        if private:
+            try:
+                await self._snapshot_account(None)
+            except BaseException:
+                for topic in private:  # nobody would ask for the snapshot again
+                    await self._topics.pop(topic).unsubscribe(topic)
+                raise
 
     async def stop(self) -> None:
         """Unsubscribes from everything; the connections stay with whoever else leases them."""

@@ -77,12 +77,12 @@ class _Levels:
                 if price not in sizes and not self._respell(price):
                     continue
                 del sizes[price]
-                at = bisect_left(keys, float(price) * sign)
+                at = bisect_left(keys, float(price) * sign)  # sort key
                 del keys[at], texts[at]
             elif price in sizes:
                 sizes[price] = size
             else:
-                key = float(price) * sign
+                key = float(price) * sign  # sort key
                 if key - key:  # NaN for whatever is not finite, else 0
                     raise ValueError(f"{price} is not a price")
                 at = bisect_left(keys, key)
@@ -106,11 +106,11 @@ class _Levels:
         return next(self.best_first(), (None, None))
 
     def _key_of(self, level: tuple[str, str]) -> float:
-        return float(level[0]) * self._sign
+        return float(level[0]) * self._sign  # sort key
 
     def _respell(self, price: str) -> bool:
         """Whether the price was there in another spelling; that one is replaced."""
-        key = float(price) * self._sign
+        key = float(price) * self._sign  # sort key
         at = bisect_left(self.keys, key)
         if at == len(self.keys) or self.keys[at] != key:
             return False

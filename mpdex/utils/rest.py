@@ -160,7 +160,7 @@ class RestTransport:
         """
         answer = await self._exchange(await self._prepare(request, None))
         if answer.status == 429:
-            self._penalize(request, _retry_after(answer))
+            self.penalize(request, _retry_after(answer))
         return replace(answer, headers=_joined(answer.headers))
 
     async def warm(self, host: str = "") -> None:
@@ -250,7 +250,7 @@ class RestTransport:
         if failure is not None and not isinstance(failure, RateLimited):
             return failure
         told = _retry_after(answer)
-        self._penalize(request, told)
+        self.penalize(request, told)
         if failure is None:
             return self._over_limit(answer, request, told)
         if failure.retry_after is None:
@@ -286,7 +286,12 @@ class RestTransport:
         kind = OutcomeUnknown if may_have_arrived else TransportError
         return kind(detail, venue=self._venue, raw=raw, request=str(request))
 
-    def _penalize(self, request: Request, seconds: float | None) -> None:
+    def penalize(self, request: Request, seconds: float | None) -> None:
+        """The venue said "too many" to this request, by whatever route: hold its kind back.
+
+        Args:
+            seconds: for how long; None: longer each time, the venue not telling.
+        """
         if seconds is None:
             ladder = self._penalties.get(request.scope)
             if ladder is None:

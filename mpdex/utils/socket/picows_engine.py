@@ -154,7 +154,7 @@ def _refused(error: WSHandshakeError) -> TransportError:
     body = (error.raw_body or b"")[:200].decode(errors="replace")
     return HandshakeRefused(
         int(response.status),
-        retry_after=float(after) if after.isdigit() else None,
+        retry_after=float(after) if after.isdigit() else None,  # seconds
         raw=body or None,
     )
 

@@ -155,7 +155,7 @@ def _refused(response: Response) -> TransportError:
     body = bytes(response.body or b"")[:200].decode(errors="replace")
     return HandshakeRefused(
         response.status_code,
-        retry_after=float(after) if after.isdigit() else None,
+        retry_after=float(after) if after.isdigit() else None,  # seconds
         raw=body or None,
     )
 
