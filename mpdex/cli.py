@@ -17,13 +17,19 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
+from functools import wraps
+from importlib import import_module
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any
+from types import ModuleType
+from typing import Annotated, Any, TypeAlias, get_type_hints
 
 import typer
 
 from mpdex.errors import MpdexError, UsageError
 from mpdex.show import show, show_error
+
+Dex: TypeAlias = Any  # mpdex.actions.Dex; nothing of a venue is imported for `--help`
 
 app = typer.Typer(
     name="mpdex",
@@ -65,22 +71,49 @@ Price = Annotated[Decimal | None, typer.Option(parser=_decimal, metavar="PRICE")
 # --------------------------------------------------------------------------- accounts
 
 
-@app.command()
-def check(
+def _where(
+    *,
     venues: Venues = "",
     mode: Mode = "sim",
     at: At = None,
     confirm: Confirm = "",
     as_json: Json = False,
 ) -> None:
+    """The options that every command on accounts has."""
+
+
+def on_venues(action: Callable[..., Awaitable[Any]]) -> Callable[..., None]:
+    """Makes an action on one venue a command on every configured one, with the options above."""
+    name = action.__name__
+
+    @wraps(action)
+    def command(**options: Any) -> None:
+        where = {option: options.pop(option) for option in signature(_where).parameters}
+        _on_each(name, lambda dex: action(dex, **options), **where)
+
+    own = _resolved(action)[1:]  # the venue is not an option
+    command.__signature__ = Signature([*own, *_resolved(_where)])  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in [*own, *_resolved(_where)]}
+    app.command(name)(command)
+    return command
+
+
+def _resolved(function: Callable[..., Any]) -> list[Parameter]:
+    hints = get_type_hints(function, include_extras=True)
+    parameters = signature(function).parameters.values()
+    return [parameter.replace(annotation=hints[parameter.name]) for parameter in parameters]
+
+
+@on_venues
+async def check(dex: Dex) -> Any:
     """Collateral, positions and unrealised profit of every configured venue."""
-    from mpdex import actions
-
-    _on_each("check", actions.check, venues, mode, at, confirm, as_json)
+    return await actions().check(dex)
 
 
-@app.command()
-def order(
+@on_venues
+async def order(
+    dex: Dex,
+    *,
     coin: Annotated[str, typer.Option(help="Such as ETH.")] = "ETH",
     side: Annotated[str, typer.Option(help="buy or sell.")] = "buy",
     size: Size = Decimal("0.01"),
@@ -88,87 +121,44 @@ def order(
     post_only: Annotated[bool, typer.Option("--post-only")] = False,
     reduce_only: Annotated[bool, typer.Option("--reduce-only")] = False,
     time_in_force: Annotated[str | None, typer.Option("--tif", help="GTC, IOC or FOK.")] = None,
-    venues: Venues = "",
-    mode: Mode = "sim",
-    at: At = None,
-    confirm: Confirm = "",
-    as_json: Json = False,
-) -> None:
+) -> Any:
     """Create one order on every configured venue; without a price it is a market order."""
-    from mpdex import actions
-
-    async def place(dex: actions.Dex) -> Any:
-        return await actions.order(
-            dex,
-            coin,
-            side,
-            size,
-            price=price,
-            post_only=post_only,
-            is_reduce_only=reduce_only,
-            time_in_force=time_in_force,
-        )
-
-    _on_each("order", place, venues, mode, at, confirm, as_json)
+    return await actions().order(
+        dex,
+        coin,
+        side,
+        size,
+        price=price,
+        post_only=post_only,
+        is_reduce_only=reduce_only,
+        time_in_force=time_in_force,
+    )
 
 
-@app.command()
-def close(
-    coin: Coin = None,
-    venues: Venues = "",
-    mode: Mode = "sim",
-    at: At = None,
-    confirm: Confirm = "",
-    as_json: Json = False,
-) -> None:
+@on_venues
+async def close(dex: Dex, *, coin: Coin = None) -> Any:
     """Cancel open orders and close positions at market."""
-    from mpdex import actions
-
-    _on_each("close", lambda dex: actions.close(dex, coin), venues, mode, at, confirm, as_json)
+    return await actions().close(dex, coin)
 
 
-@app.command()
-def cancel(
-    coin: Coin = None,
-    venues: Venues = "",
-    mode: Mode = "sim",
-    at: At = None,
-    confirm: Confirm = "",
-    as_json: Json = False,
-) -> None:
+@on_venues
+async def cancel(dex: Dex, *, coin: Coin = None) -> Any:
     """Cancel open orders."""
-    from mpdex import actions
-
-    _on_each("cancel", lambda dex: actions.cancel(dex, coin), venues, mode, at, confirm, as_json)
+    return await actions().cancel(dex, coin)
 
 
-@app.command()
-def pnl(
-    days: Annotated[int, typer.Option(help="How far back fills are read.")] = 1,
-    venues: Venues = "",
-    mode: Mode = "sim",
-    at: At = None,
-    confirm: Confirm = "",
-    as_json: Json = False,
-) -> None:
+@on_venues
+async def pnl(
+    dex: Dex, *, days: Annotated[int, typer.Option(help="How far back fills are read.")] = 1
+) -> Any:
     """Fills, traded notional and fees of the last days, and unrealised profit now."""
-    from mpdex import actions
-
-    _on_each("pnl", lambda dex: actions.pnl(dex, days), venues, mode, at, confirm, as_json)
+    return await actions().pnl(dex, days)
 
 
-@app.command()
-def symbols(
-    venues: Venues = "",
-    mode: Mode = "sim",
-    at: At = None,
-    confirm: Confirm = "",
-    as_json: Json = False,
-) -> None:
+@on_venues
+async def symbols(dex: Dex) -> Any:
     """Every symbol each venue trades, asked of the venue."""
-    from mpdex import actions
-
-    _on_each("symbols", actions.symbols, venues, mode, at, confirm, as_json)
+    return await actions().symbols(dex)
 
 
 # --------------------------------------------------------------------------- the hedge
@@ -310,9 +300,15 @@ def main_by_module() -> None:
     app(arguments or ["--help"], prog_name="main.py")
 
 
+def actions() -> ModuleType:
+    """Imported late, so that `--help` needs no venue."""
+    return import_module("mpdex.actions")
+
+
 def _on_each(
     title: str,
     action: Callable[[Any], Awaitable[Any]],
+    *,
     venues: str,
     mode: str,
     at: Path | None,
