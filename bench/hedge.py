@@ -28,7 +28,7 @@ from unittest.mock import patch
 
 from bench.harness import ROUNDS, TRIES, Row, count, ratio_row, restless
 from bench.parties import COIN, credentials
-from bench.workers import Worker, questions, say
+from bench.workers import Worker, questions, say, uncollected
 from exchange_factory import load
 from mpdex.types import Limit
 from mpdex.utils.clock import SystemClock, run_virtual
@@ -106,18 +106,18 @@ def client(doubles: dict[str, Any]) -> None:
     with asyncio.Runner() as runner, tempfile.TemporaryDirectory() as folder:
         dexes = [runner.run(_opened(venue, doubles["urls"][venue])) for venue in PAIR]
         relay = runner.run(_relay(*doubles["relay"]))
+        cold = Path(folder), 0.001
         say("ready")
         for what, amount in questions():
-            if what == "relay":
-                runner.run(relay(amount))
-                say(None)
-            elif what == "hedge":
-                runner.run(hedge_once(dexes, amount, Path(folder), cool_down=0.001))
-                say(None)
-            else:
+            run = relay(amount) if what == "relay" else hedge_once(dexes, amount, *cold)
+            if what == "hops":
                 with _hops() as most:
-                    runner.run(hedge_once(dexes, amount, Path(folder), cool_down=0.001))
+                    runner.run(run)
                 say(most)
+            else:
+                with uncollected():
+                    runner.run(run)
+                say(None)
         for dex in dexes:
             runner.run(dex.close())
 
@@ -143,9 +143,11 @@ def _config(iterations: int, folder: Path, **more: Any) -> HedgeConfig:
     )
 
 
-async def hedge_once(dexes: list[Any], iterations: int, folder: Path, **more: Any) -> None:
+async def hedge_once(
+    dexes: list[Any], iterations: int, folder: Path, cool_down: float = 0.2
+) -> None:
     """A run of the strategy to its end, which must be a good one."""
-    config = _config(iterations, folder, **more)
+    config = _config(iterations, folder, cool_down=cool_down)
     clock = SystemClock()
     result = await run_hedge(config, *dexes, clock=clock, rng=random.Random(1))
     if result.exit_code:
@@ -235,7 +237,8 @@ def _hops() -> Iterator[dict[str, int]]:
     from wrappers.grvt_ws_client import GrvtTradeStream
 
     path = _Path()
-    loops, sockets = base_events.BaseEventLoop, selector_events._SelectorSocketTransport
+    loops: Any = base_events.BaseEventLoop
+    sockets: Any = vars(selector_events)["_SelectorSocketTransport"]
     wait_for = asyncio.wait_for  # noqa: TID251  (to count it)
     decode, write, create = GrvtTradeStream.decode, sockets.write, loops.create_task
 

@@ -13,15 +13,14 @@ import os
 import random
 import statistics
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import msgspec
 
 from bench.harness import ROUNDS, TRIES, Row, count, ratio_row, restless
 from bench.servers import request_length
-from bench.workers import Worker, questions, say
+from bench.workers import Worker, questions, say, uncollected
 from mpdex.types import Limit, Request, VenueSpec
 from mpdex.utils.clock import SystemClock
 from mpdex.utils.rest import RestTransport
@@ -127,7 +126,9 @@ def client(ports: dict[str, Any]) -> None:
             if name == "connections":
                 say(rest.connections_opened)
             else:
-                say(runner.run(_many(candidates[name], amount)))
+                with uncollected():
+                    seconds = runner.run(_many(candidates[name], amount))
+                say(seconds)
         runner.run(close())
         runner.run(rest.close())
 
@@ -136,7 +137,12 @@ def transport(url: str) -> RestTransport:
     """The product's, with a signing hook that signs nothing new."""
 
     def sign(request: Request, now_ms: int) -> Request:
-        return replace(request, headers={**request.headers, **HEADERS})
+        """Built as the venues build it."""
+        r = request
+        return Request(
+            r.method, r.path, r.json, r.query, r.host, r.signed, r.scope, r.weight, r.lane,
+            r.command, r.call, r.body, {**r.headers, **HEADERS},
+        )  # fmt: skip
 
     def judge(status: int, answer: Any, request: Request) -> Exception | None:
         return None if status < 400 else RuntimeError(f"HTTP {status}")
@@ -155,7 +161,9 @@ def transport(url: str) -> RestTransport:
 
 async def _candidates(
     ports: dict[str, Any], rest: RestTransport
-) -> tuple[dict[str, Callable[[], Awaitable[Any]]], Callable[[], Awaitable[None]]]:
+) -> tuple[
+    dict[str, Callable[[], Coroutine[Any, Any, Any]]], Callable[[], Coroutine[Any, Any, None]]
+]:
     import aiohttp
 
     from bench.ws import trust

@@ -124,7 +124,7 @@ def _foreign(venue: str, found: frozenset[str]) -> set[str]:
     return {module for module in found if module.startswith(f"wrappers.{OTHERS[venue]}")}
 
 
-def _network(found: frozenset[str]) -> set[str]:
+def _network(found: frozenset[str]) -> frozenset[str]:
     """No network is used before the first request, so nothing of it is loaded either."""
     return found & {"aiohttp", "picows"}
 

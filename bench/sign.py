@@ -117,7 +117,7 @@ def _counted(found: Counter[str]) -> Iterator[None]:
 
     grvt_auth.signer.cache_clear()
 
-    class Key(coincurve.PrivateKey):  # type: ignore[misc]
+    class Key(coincurve.PrivateKey):
         def __init__(self, *arguments: Any, **named: Any) -> None:
             found["keys"] += 1
             super().__init__(*arguments, **named)
@@ -167,11 +167,12 @@ def _draft(dex: Any) -> Any:
     from wrappers import grvt
 
     caught: list[Any] = []
-    encode = grvt.encode_signed_order
+    encode = vars(grvt)["encode_signed_order"]
 
     def catch(draft: Any, key: Any) -> bytes:
         caught.append(draft)
-        return encode(draft, key)
+        body: bytes = encode(draft, key)
+        return body
 
     with patch.object(grvt, "encode_signed_order", catch):
         dex.encode_order(order("grvt", first_id("grvt")), market(dex), NOW_NS)

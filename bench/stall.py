@@ -84,20 +84,19 @@ async def _opened(venue: str, options: dict[str, Any]) -> Any:
 async def _beaten(work: Coroutine[Any, Any, None]) -> list[float]:
     loop = asyncio.get_running_loop()
     late: list[float] = []
-    due = loop.time() + BEAT
+    over = False
 
-    def beat() -> None:
-        nonlocal due, handle
+    def beat(due: float) -> None:
         now = loop.time()
         late.append((now - due) * 1000)
-        due = now + BEAT
-        handle = loop.call_at(due, beat)
+        if not over:
+            loop.call_at(now + BEAT, beat, now + BEAT)
 
-    handle = loop.call_at(due, beat)
+    beat(loop.time())
     try:
         await work
     finally:
-        handle.cancel()
+        over = True
     return sorted(late)
 
 

@@ -6,15 +6,17 @@ on the last core and clients on the first, and only one client is asked at a tim
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import IO, Any, Self
 
 ROOT = Path(__file__).resolve().parent.parent
 # name -> module:function; called with the arguments as JSON, it yields answers to questions.
@@ -68,7 +70,7 @@ class Worker:
         self._process.stdout.close()
 
     @property
-    def _to(self) -> TextIO:
+    def _to(self) -> IO[str]:
         assert self._process.stdin is not None
         return self._process.stdin
 
@@ -97,6 +99,19 @@ def say(answer: Any) -> None:
     """To the parent."""
     sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage collection during a turn; before it, for the last one's."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def main() -> None:

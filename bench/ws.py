@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from bench.harness import ROUNDS, TRIES, Row, ratio_row, restless
 from bench.servers import FRAME
-from bench.workers import Worker, questions, say
+from bench.workers import Worker, questions, say, uncollected
 from mpdex.types import Event, Topic
 from wrappers.venue_stream import VenueStream
 
@@ -114,7 +114,9 @@ def client(ports: dict[str, Any]) -> None:
         say(list(talkers))
         for name, what, amount in questions():
             work = _trips if what == "trips" else _paced
-            say(runner.run(work(talkers[name], amount)))
+            with uncollected():
+                seconds = runner.run(work(talkers[name], amount))
+            say(seconds)
         runner.run(_close(talkers))
 
 
