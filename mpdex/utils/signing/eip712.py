@@ -210,6 +210,7 @@ def btclib(secret: bytes) -> tuple[Sign, bytes]:
     recoverable = recovery.sign
 
     def sign(message: bytes) -> bytes:
+        compact: bytes
         compact, recovery_id = recoverable(message, secret)
         return compact + bytes((recovery_id,))
 
