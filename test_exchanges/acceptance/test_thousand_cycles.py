@@ -18,7 +18,7 @@ SIZE = Decimal("0.01")
 TAPES = ("binance-usdm_ETH_20240808.jsonl.gz", "binance-cm_ETH_20240808.jsonl.gz")
 # What a cycle may leave behind: the ids of its orders and fills (see mpdex.utils.account, where
 # they are bounded). The simulator's truth keeps every order and its times and is not counted.
-KEPT_PER_CYCLE = 1_000
+KEPT_PER_CYCLE = 1_500
 
 
 @pytest.mark.slow
