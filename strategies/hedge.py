@@ -193,6 +193,7 @@ class Driver:
         self._socket_calls: Counter[Role] = Counter()
         self._calls_before: dict[str, int] = self._calls()
         self._failed: BaseException | None = None
+        self._unwritten: list[Note | Trade | CycleDone] = []
         self._perform_table: Mapping[type, Callable[[Any], None]] = {
             Place: self._place,
             Cancel: self._cancel,
@@ -242,7 +243,25 @@ class Driver:
         self._record(event)
         _, commands = step(self.desk, event, self._clock.monotonic())
         for command in commands:
-            self._perform_table[type(command)](command)
+            if isinstance(command, Note | Trade | CycleDone):
+                self._write_later(command)
+            else:
+                self._perform_table[type(command)](command)
+
+    def _write_later(self, record: Note | Trade | CycleDone) -> None:
+        """Rows and notes wait until the orders of this turn have left."""
+        if not self._unwritten:
+            asyncio.get_running_loop().call_soon(self.write)
+        self._unwritten.append(record)
+
+    def write(self) -> None:
+        """Writes the rows and notes that wait."""
+        unwritten, self._unwritten = self._unwritten, []
+        try:
+            for record in unwritten:
+                self._perform_table[type(record)](record)
+        except OSError as error:
+            self._fail(error)
 
     def _record(self, event: Event) -> None:
         """A fill is in the journal before the hedge it causes."""
@@ -462,6 +481,7 @@ class Driver:
         if self._failed is None:
             for task in tuple(self._tasks):
                 task.cancel()
+        self.write()
 
     def result(self) -> HedgeResult:
         """Exit code and summary; the summary files are written."""
