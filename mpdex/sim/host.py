@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
+from typing import cast
 
 from aiohttp import WSMessage, WSMsgType, web
 
@@ -218,8 +219,8 @@ class VenueHost:
         await socket.prepare(request)
         self.connections[conn.id] = conn
         try:
-            if isinstance(request.transport, asyncio.WriteTransport):
-                conn.attach(request.transport)
+            # Not every loop's transports are subclasses of asyncio's; all have its verbs.
+            conn.attach(cast(asyncio.WriteTransport, request.transport))
             await self._read(socket, conn)
         finally:
             del self.connections[conn.id]

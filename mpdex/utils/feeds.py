@@ -44,6 +44,8 @@ PRIVATE = frozenset({"orders", "fills", "positions"})
 _QUEUE = 10_000
 # A snapshot that was too old for the buffered changes is asked for again this often.
 _SNAPSHOT_TRIES = 5
+# As long as a subscription may take to be confirmed; the snapshot comes with it or right after.
+_FIRST_BOOK_SECONDS = 10.0
 # Fills read back are ours to tell from this long before the first subscription on: clocks differ,
 # though not by more, or the venue would refuse what we sign.
 _SKEW_MS = 5_000
@@ -137,8 +139,12 @@ class Feeds:
                 del self._topics[topic]  # not subscribed, so not to be given back either
                 raise
         for topic in fresh:
-            if topic.channel == "book" and self._fetch_book is not None:
+            if topic.channel != "book":
+                continue
+            if self._fetch_book is not None:
                 await self._snapshot_book(topic.symbol)
+            else:
+                await self._first_book(topic.symbol)
         private = [topic for topic in fresh if topic.channel in PRIVATE]
         if private:
             try:
@@ -344,6 +350,20 @@ class Feeds:
                 self._tell("book", symbol, book)
                 return
         raise NotSynced(f"no usable snapshot of {symbol}", venue=self._venue)
+
+    async def _first_book(self, symbol: str) -> None:
+        """Waits for the snapshot that the stream begins with."""
+        if not self.books[symbol].stale:
+            return
+        arrived = asyncio.Event()
+        stop = self.on("book", symbol, lambda _: arrived.set())
+        try:
+            async with asyncio.timeout(_FIRST_BOOK_SECONDS):
+                await arrived.wait()
+        except TimeoutError:
+            raise NotSynced(f"no snapshot of {symbol} came", venue=self._venue) from None
+        finally:
+            stop()
 
     async def _snapshot_account(self, since_ms: int | None) -> bool:
         """False: the stream dropped meanwhile, and its return will ask again."""

@@ -77,6 +77,13 @@ def test_fill_timeout_as_the_plan_has_it(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_real_time_on_the_loop_that_is_installed(tmp_path: Path) -> None:
+    words = [*PLAN.split(), "--iter", "2", "--pace", "real", "--logs", str(tmp_path), "--json"]
+    done = run("hedge_mode.py", *words)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["verified"] is True
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
