@@ -138,6 +138,15 @@ class Feeds:
             except BaseException:
                 del self._topics[topic]  # not subscribed, so not to be given back either
                 raise
+        try:
+            await self._first_snapshots(fresh)
+        except BaseException:
+            for topic in fresh:  # live without a snapshot is not live, and nobody would ask again
+                if topic in self._topics:
+                    await self._topics.pop(topic).unsubscribe(topic)
+            raise
+
+    async def _first_snapshots(self, fresh: Sequence[Topic]) -> None:
         for topic in fresh:
             if topic.channel != "book":
                 continue
@@ -145,14 +154,8 @@ class Feeds:
                 await self._snapshot_book(topic.symbol)
             else:
                 await self._first_book(topic.symbol)
-        private = [topic for topic in fresh if topic.channel in PRIVATE]
-        if private:
-            try:
-                await self._snapshot_account(None)
-            except BaseException:
-                for topic in private:  # nobody would ask for the snapshot again
-                    await self._topics.pop(topic).unsubscribe(topic)
-                raise
+        if any(topic.channel in PRIVATE for topic in fresh):
+            await self._snapshot_account(None)
 
     async def stop(self) -> None:
         """Unsubscribes from everything; the connections stay with whoever else leases them."""

@@ -30,6 +30,7 @@ from mpdex.types import (
     Topic,
 )
 from mpdex.utils.feeds import Feeds
+from mpdex.utils.virtual_loop import run_virtual
 
 D = Decimal
 T = TypeVar("T")
@@ -56,9 +57,10 @@ class Time:
 
 
 class Line:
-    """A connection without a socket."""
+    """A connection without a socket; a book begins with its snapshot unless that is `silent`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, silent: bool = False) -> None:
+        self.silent = silent
         self.listeners: list[Callable[[Event], None]] = []
         self.calls: list[tuple[str, Topic]] = []
         self.works: list[Coroutine[Any, Any, None]] = []
@@ -68,6 +70,8 @@ class Line:
         self.calls.append(("subscribe", topic))
         if self.refuses is not None:
             raise self.refuses
+        if topic.channel == "book" and not self.silent:
+            self.say(book(0, snapshot=True)._replace(symbol=topic.symbol))
 
     async def unsubscribe(self, topic: Topic) -> None:
         self.calls.append(("unsubscribe", topic))
@@ -94,7 +98,7 @@ class World:
 
     def __init__(self, *, rest_books: bool = False) -> None:
         self.clock = Time()
-        self.public, self.private = Line(), Line()
+        self.public, self.private = Line(silent=rest_books), Line()
         self.answer: tuple[list[Position], list[Order], list[Fill]] = ([], [], [])
         self.asked: list[int | None] = []
         self.snapshots: list[BookUpdate | Exception] = []
@@ -243,7 +247,7 @@ async def test_a_refused_topic_is_not_live_and_can_be_asked_for_again(world: Wor
 async def test_a_book_is_kept_and_told(world: World) -> None:
     books, all_books = world.hear("book", ETH), world.hear("book")
     await world.feeds.start([BOOK])
-    world.public.say(book(0, snapshot=True), book(1, "3000.5"))
+    world.public.say(book(1, "3000.5"))
     kept = world.feeds.books[ETH]
     assert kept.bbo()["bid"] == D("3000.5")
     assert books == all_books == [kept, kept]
@@ -251,14 +255,22 @@ async def test_a_book_is_kept_and_told(world: World) -> None:
 
 async def test_a_book_of_another_market_is_left_alone(world: World) -> None:
     await world.feeds.start([BOOK])
-    world.public.say(book(0, snapshot=True)._replace(symbol="BTC-PERP"))
+    world.public.say(book(0, "2000", snapshot=True)._replace(symbol="BTC-PERP"))
     assert set(world.feeds.books) == {ETH}
-    assert world.feeds.books[ETH].stale
+    assert world.feeds.books[ETH].bbo()["bid"] == D(3000)
+
+
+def test_a_book_without_a_snapshot_is_not_waited_for_for_ever(world: World) -> None:
+    world.public.silent = True
+    with pytest.raises(NotSynced, match=ETH):
+        run_virtual(world.feeds.start([BOOK]))
+    assert not world.feeds.live(BOOK)
+    assert world.public.calls[-1] == ("unsubscribe", BOOK)
 
 
 async def test_a_gap_asks_the_stream_again_once_and_tells_nobody(world: World) -> None:
     await world.feeds.start([BOOK])
-    world.public.say(book(0, snapshot=True), book(1))
+    world.public.say(book(1))
     books = world.hear("book", ETH)
     world.public.say(book(3), book(4))
     assert world.feeds.books[ETH].stale
