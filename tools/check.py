@@ -19,6 +19,7 @@ CHECKS: dict[str, list[list[str]]] = {
         [PYTHON, "-m", "ruff", "check", "."],
         [PYTHON, "-m", "ruff", "format", "--check", "."],
         [PYTHON, "tools/house_rules.py"],
+        [PYTHON, "tools/hedge_tables.py", "--check"],
     ],
     "types": [[PYTHON, "-m", "mypy"]],
     "arrows": [[str(BIN / "lint-imports"), "--no-cache"]],
