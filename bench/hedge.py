@@ -31,7 +31,8 @@ from bench.parties import COIN, credentials
 from bench.workers import Worker, questions, say, uncollected
 from exchange_factory import load
 from mpdex.types import Limit
-from mpdex.utils.clock import SystemClock, run_virtual
+from mpdex.utils.clock import SystemClock
+from mpdex.utils.virtual_loop import run_virtual
 from strategies.config import HedgeConfig
 from strategies.hedge import HedgeResult, run_hedge
 

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from exchange_factory import create_exchange, load, venue_names
 from mpdex.errors import MissingCredentials, MpdexError, UsageError
-from mpdex.utils.clock import Clock, SystemClock, VirtualLoop
+from mpdex.utils.clock import Clock, SystemClock
 from mpdex.utils.keys import load_credentials
+from mpdex.utils.virtual_loop import VirtualLoop
 from multi_perp_dex import MultiPerpDexMixin
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ from mpdex.sim.market import Move, Source, default_walk
 from mpdex.sim.run import Running, start
 from mpdex.sim.venue import SimVenue
 from mpdex.types import Market, Order, PositionUpdate, StreamDown, StreamUp, Topic
-from mpdex.utils.clock import run_virtual
 from mpdex.utils.precision import snap_price
+from mpdex.utils.virtual_loop import run_virtual
 
 T = TypeVar("T")
 PRIVATE = ("orders", "fills", "positions")

@@ -14,7 +14,7 @@ import pytest
 from acceptance.pair import HEDGE, PRIMARY, Pair, opened
 
 from mpdex.errors import AuthError, MpdexError
-from mpdex.utils.clock import run_virtual
+from mpdex.utils.virtual_loop import run_virtual
 from strategies.outputs import CYCLE_COLUMNS, TRADE_COLUMNS
 
 STEM = "2dex_grvt_backpack_ETH"

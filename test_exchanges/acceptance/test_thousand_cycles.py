@@ -11,7 +11,7 @@ import pytest
 from acceptance.pair import HEDGE, PRIMARY, opened
 
 from mpdex.sim.run import read_tapes
-from mpdex.utils.clock import run_virtual
+from mpdex.utils.virtual_loop import run_virtual
 
 CYCLES = 1000
 SIZE = Decimal("0.01")

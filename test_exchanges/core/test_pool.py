@@ -9,8 +9,8 @@ import random
 import pytest
 
 from mpdex.errors import TransportError
-from mpdex.utils.clock import run_virtual
 from mpdex.utils.pool import Lease, Pool, pool_of_loop
+from mpdex.utils.virtual_loop import run_virtual
 
 
 class Line:

@@ -30,10 +30,11 @@ from mpdex.errors import (
     VenueError,
 )
 from mpdex.types import Json, Lane, Limit, Request, Session, VenueSpec
-from mpdex.utils.clock import LoopClock, run_virtual
+from mpdex.utils.clock import LoopClock
 from mpdex.utils.rest import Answer, RestTransport
 from mpdex.utils.session import SessionKeeper
 from mpdex.utils.throttle import Throttle
+from mpdex.utils.virtual_loop import run_virtual
 
 READ = Request("GET", "/read")
 PLACE = Request("POST", "/orders", json={"size": "0.10"}, command=True, lane=Lane.HEDGE)

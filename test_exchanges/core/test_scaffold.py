@@ -19,8 +19,8 @@ import exchange_factory
 from mpdex.errors import UnknownVenue, Unsupported, UsageError
 from mpdex.scaffold import create
 from mpdex.sim.run import start
-from mpdex.utils.clock import run_virtual
 from mpdex.utils.translation import Translation
+from mpdex.utils.virtual_loop import run_virtual
 
 ROOT = Path(__file__).resolve().parents[2]
 

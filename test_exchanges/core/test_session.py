@@ -8,8 +8,9 @@ import pytest
 
 from mpdex.errors import AuthError
 from mpdex.types import Session
-from mpdex.utils.clock import LoopClock, run_virtual
+from mpdex.utils.clock import LoopClock
 from mpdex.utils.session import SessionKeeper
+from mpdex.utils.virtual_loop import run_virtual
 
 HOUR_MS = 3_600_000
 

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpdex.types import Lane, Limit
-from mpdex.utils.clock import LoopClock, run_virtual
+from mpdex.utils.clock import LoopClock
 from mpdex.utils.throttle import Throttle
+from mpdex.utils.virtual_loop import run_virtual
 
 CANCEL, HEDGE, QUERY, QUOTE = Lane
 WINDOW = 1.11  # a window of one second with its slack and grain

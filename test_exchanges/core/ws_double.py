@@ -14,7 +14,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Self
 
-from mpdex.utils.clock import run_virtual
+from mpdex.utils.virtual_loop import run_virtual
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 

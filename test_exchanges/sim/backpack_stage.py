@@ -19,7 +19,8 @@ from mpdex.sim.models import NO_LATENCY, Timers
 from mpdex.sim.run import EPOCH_NS
 from mpdex.sim.venue import SimReply, SimRequest
 from mpdex.sim.venues.backpack import BackpackSim
-from mpdex.utils.clock import LoopClock, VirtualLoop, run_virtual
+from mpdex.utils.clock import LoopClock
+from mpdex.utils.virtual_loop import VirtualLoop, run_virtual
 
 ETH, SPOT = "ETH_USDC_PERP", "ETH_USDC"
 UNIT = 10**8

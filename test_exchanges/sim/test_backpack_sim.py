@@ -33,7 +33,7 @@ from mpdex.sim.venues import backpack_crypto as crypto
 from mpdex.sim.venues import load_venue
 from mpdex.sim.venues.backpack import BackpackSim
 from mpdex.types import OrderStatus
-from mpdex.utils.clock import run_virtual
+from mpdex.utils.virtual_loop import run_virtual
 
 D = Decimal
 VECTORS = Path(__file__).resolve().parent.parent / "vectors" / "backpack.json"

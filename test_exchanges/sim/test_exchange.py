@@ -23,7 +23,7 @@ from mpdex.sim.exchange import (
 )
 from mpdex.sim.models import FeeModel, LatencyModel
 from mpdex.types import OrderStatus, TimeInForce
-from mpdex.utils.clock import run_virtual
+from mpdex.utils.virtual_loop import run_virtual
 
 U = 10**8
 ETH = SimMarket(

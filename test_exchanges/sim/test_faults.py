@@ -11,7 +11,8 @@ import pytest
 from mpdex.sim.exchange import Quote, SimExchange, SimMarket, SimOrder
 from mpdex.sim.fault_rules import Action, BadRule, parse_rule, parse_seconds, parse_size
 from mpdex.sim.faults import FaultBook, Situation
-from mpdex.utils.clock import LoopClock, run_virtual
+from mpdex.utils.clock import LoopClock
+from mpdex.utils.virtual_loop import run_virtual
 
 U = 10**8
 ETH = SimMarket(

@@ -22,7 +22,7 @@ from mpdex.sim.venues import grvt_crypto as crypto
 from mpdex.sim.venues import grvt_render as render
 from mpdex.sim.venues import grvt_wire as wire
 from mpdex.types import OrderStatus
-from mpdex.utils.clock import run_virtual
+from mpdex.utils.virtual_loop import run_virtual
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors" / "grvt.json"
 CREATES = [

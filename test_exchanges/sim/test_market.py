@@ -25,7 +25,8 @@ from mpdex.sim.market import (
     TapePair,
     default_walk,
 )
-from mpdex.utils.clock import LoopClock, run_virtual
+from mpdex.utils.clock import LoopClock
+from mpdex.utils.virtual_loop import run_virtual
 
 ETH = SimMarket(
     symbol="ETH", coin="ETH", quote="USD", tick=D("0.01"), step=D("0.01"), min_size=D("0.01")

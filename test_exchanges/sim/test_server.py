@@ -25,7 +25,8 @@ from mpdex.sim.records import BookChanged, OrderChanged, SimEvent
 from mpdex.sim.server import SimConnection, SimReply, SimRequest, SimVenue
 from mpdex.sim.wire import encode_frame
 from mpdex.types import Json, Limit
-from mpdex.utils.clock import Clock, SystemClock, run_virtual
+from mpdex.utils.clock import Clock, SystemClock
+from mpdex.utils.virtual_loop import run_virtual
 
 ETH = SimMarket(
     symbol="ETH", coin="ETH", quote="USD", tick=D("0.01"), step=D("0.01"), min_size=D("0.01")

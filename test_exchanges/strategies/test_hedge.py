@@ -22,7 +22,8 @@ from mpdex.errors import (
     PostOnlyWouldCross,
     TransportError,
 )
-from mpdex.utils.clock import LoopClock, run_virtual
+from mpdex.utils.clock import LoopClock
+from mpdex.utils.virtual_loop import run_virtual
 from strategies.config import HedgeConfig
 from strategies.hedge import HedgeResult, Status, Stop, run_hedge
 from strategies.outputs import CYCLE_COLUMNS, TRADE_COLUMNS
