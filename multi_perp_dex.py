@@ -11,6 +11,7 @@ declares its `SPEC` and translates (see `mpdex.utils.translation`), everything e
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Any, Self
 
 from mpdex.dex.account import AccountMethods
@@ -26,14 +27,18 @@ class MultiPerpDex(ABC):
     Attributes:
         has_spot: whether the venue trades spot too.
         available_symbols: coin -> symbol of the perpetuals, filled by `init`.
-        ws_supported: method -> True where it uses the venue's socket: reads are answered from the
-            stream while it is subscribed, commands are sent over it.
     """
 
     def __init__(self) -> None:
         self.has_spot = False
         self.available_symbols: dict[str, Any] = {}
-        self.ws_supported = {
+
+    @cached_property
+    def ws_supported(self) -> dict[str, bool]:
+        """method -> True where it uses the venue's socket: reads are answered from the stream
+        while it is subscribed, commands are sent over it.
+        """
+        return {
             "get_mark_price": False,
             "get_position": False,
             "get_open_orders": False,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -59,13 +59,10 @@ from mpdex.utils.translation import FillPage
 from mpdex.utils.translation import checked as _checked
 from multi_perp_dex import MultiPerpDex, MultiPerpDexMixin
 from wrappers.backpack_auth import VENUE, WINDOW_MS, BackpackAuth
-from wrappers.backpack_ws_client import (
-    BackpackAccountClient,
-    BackpackWSClient,
-    average,
-    side_of,
-    status_of,
-)
+from wrappers.backpack_wire import average, side_of, status_of
+
+if TYPE_CHECKING:
+    from wrappers.venue_stream import VenueStream
 
 checked = _checked(VENUE)
 
@@ -156,8 +153,13 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
         client_id=ClientIdForm(1, 2**32 - 1),
         request_bound_ms=WINDOW_MS,
     )
-    STREAMS = (BackpackWSClient, BackpackAccountClient)
     BOOK_SNAPSHOT = "rest"
+
+    @classmethod
+    def streams(cls) -> tuple[type[VenueStream], ...]:
+        from wrappers.backpack_ws_client import BackpackAccountClient, BackpackWSClient
+
+        return BackpackWSClient, BackpackAccountClient
 
     def __init__(self, *, window_ms: int = WINDOW_MS, **options: Any) -> None:
         super().__init__(**options)

@@ -25,28 +25,16 @@ from mpdex.types import (
     Json,
     MarkUpdate,
     Order,
-    OrderStatus,
     OrderUpdate,
     Position,
     PositionUpdate,
     Reply,
-    Side,
     TimeInForce,
     Topic,
 )
 from wrappers.backpack_auth import VENUE, BackpackAuth
+from wrappers.backpack_wire import average, side_of, status_of
 from wrappers.venue_stream import VenueStream
-
-SIDES: Final[dict[str, Side]] = {"Bid": "buy", "Ask": "sell"}
-STATUSES: Final = {
-    "New": OrderStatus.OPEN,
-    "PartiallyFilled": OrderStatus.OPEN,
-    "Filled": OrderStatus.FILLED,
-    "Cancelled": OrderStatus.CANCELED,
-    "Expired": OrderStatus.EXPIRED,
-    "TriggerPending": OrderStatus.PENDING,
-    "TriggerFailed": OrderStatus.REJECTED,
-}
 
 _CHANNELS: Final = {
     "book": "depth",
@@ -63,30 +51,6 @@ _DEPTH: Final = b'"stream":"depth.'
 _STREAM: Final = b'"stream":"'
 # Past the argument handling of a NamedTuple's constructor: a tenth of what a depth frame costs.
 _book_update: Final[Callable[[tuple[Any, ...]], BookUpdate]] = partial(tuple.__new__, BookUpdate)
-
-
-def status_of(word: str, size: Decimal, filled: Decimal) -> OrderStatus:
-    """Our status for the venue's word. What was executed outranks how the end is called.
-
-    Raises: ProtocolError for a word that is not known.
-    """
-    status = STATUSES.get(word)
-    if status is None:
-        raise ProtocolError(f"unknown order status {word!r}", venue=VENUE)
-    return OrderStatus.FILLED if status.terminal and 0 < size <= filled else status
-
-
-def side_of(word: str) -> Side:
-    """Raises: ProtocolError for a word that is not known."""
-    side = SIDES.get(word)
-    if side is None:
-        raise ProtocolError(f"unknown side {word!r}", venue=VENUE)
-    return side
-
-
-def average(filled: Decimal, quote_filled: Decimal) -> Decimal | None:
-    """Average price of what was executed, None if nothing was."""
-    return quote_filled / filled if filled else None
 
 
 class _Frame(msgspec.Struct, gc=False):

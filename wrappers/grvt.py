@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -45,7 +45,6 @@ from mpdex.types import (
     TimeInForce,
     VenueSpec,
 )
-from mpdex.utils.rest import Answer
 from mpdex.utils.translation import FillPage
 from multi_perp_dex import MultiPerpDex, MultiPerpDexMixin
 from wrappers.grvt_auth import (
@@ -76,7 +75,10 @@ from wrappers.grvt_wire import (
     error_of,
     ms,
 )
-from wrappers.grvt_ws_client import GrvtMarketStream, GrvtTradeStream
+
+if TYPE_CHECKING:
+    from mpdex.utils.rest import Answer
+    from wrappers.venue_stream import VenueStream
 
 # A resting order lives exactly as long as its signature: 24 hours, the official SDK's default
 # (the venue's bound is 30 days).
@@ -143,8 +145,13 @@ class GrvtExchange(MultiPerpDexMixin, MultiPerpDex):
         # None although immediate orders are bounded: a resting one is as good as its signature.
         request_bound_ms=None,
     )
-    STREAMS = (GrvtMarketStream, GrvtTradeStream)
     BOOK_SNAPSHOT = "stream"
+
+    @classmethod
+    def streams(cls) -> tuple[type[VenueStream], ...]:
+        from wrappers.grvt_ws_client import GrvtMarketStream, GrvtTradeStream
+
+        return GrvtMarketStream, GrvtTradeStream
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

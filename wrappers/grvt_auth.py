@@ -15,7 +15,6 @@ from decimal import Decimal
 from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from mpdex.errors import AuthError, BadOrder, ProtocolError
 from mpdex.types import Json, Session
@@ -266,7 +265,7 @@ def chain_id_of(edge_url: str) -> int:
 
     Source: grvt-pysdk 0.2.1, `grvt_ccxt_env.py`, read 2026-11-21.
     """
-    host = urlsplit(edge_url).hostname or ""
+    host = edge_url.partition("://")[2].partition("/")[0].partition(":")[0].lower()
     if host.endswith(".testnet.grvt.io"):
         return 326
     return 327 if host.endswith(".gravitymarkets.io") else 325

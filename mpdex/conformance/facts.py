@@ -79,7 +79,7 @@ class Facts(Suite):
     def test_the_streams_are_declared(self) -> None:
         kind = self.kind()
         seen: set[str] = set()
-        for stream in kind.STREAMS:
+        for stream in kind.streams():
             assert stream.HOST in kind.SPEC.endpoints, f"{stream.__name__}.HOST has no endpoint"
             assert stream.CHANNELS, f"{stream.__name__} serves no channel"
             assert stream.CHANNELS <= CHANNELS, stream.CHANNELS - CHANNELS
@@ -127,7 +127,7 @@ class Facts(Suite):
         if not self.recorded or not Path(self.recorded).is_dir():
             pytest.skip("declared: no recorded payloads here")
         keys = dict.fromkeys(self.kind().SPEC.credentials, "1")
-        streams = [stream(keys=keys, rng=random.Random(1)) for stream in self.kind().STREAMS]
+        streams = [stream(keys=keys, rng=random.Random(1)) for stream in self.kind().streams()]
         for path in sorted(Path(self.recorded).glob("ws_*.json")):
             if "request" not in path.name:
                 frame = msgspec.json.encode(msgspec.json.decode(path.read_bytes()))

@@ -167,7 +167,7 @@ class Stage:
         return heard
 
     def has(self, channel: str) -> bool:
-        return any(channel in stream.CHANNELS for stream in self.kind.STREAMS)
+        return any(channel in stream.CHANNELS for stream in self.kind.streams())
 
     async def close(self) -> None:
         for dex in self._opened:

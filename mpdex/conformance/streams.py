@@ -19,7 +19,7 @@ class Streams(Suite):
 
     def need_channel(self, *channels: str) -> None:
         """Skip where no stream of the venue carries one of these."""
-        carried = frozenset().union(*(stream.CHANNELS for stream in self.kind().STREAMS))
+        carried = frozenset().union(*(stream.CHANNELS for stream in self.kind().streams()))
         for channel in channels:
             if channel not in carried:
                 pytest.skip(f"declared: no stream of {channel}")

@@ -1,26 +1,33 @@
 """The inside of an exchange object: keys, transports, streams, and how a command leaves.
 
 The public methods are in the modules beside this one; `multi_perp_dex` puts them together.
+
+Transports and feeds are imported and made when they are first used: an order is encoded and signed
+without them, and they bring asyncio, which is most of what an import of this library costs.
 """
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections.abc import Awaitable, Mapping
-from typing import Any, ClassVar, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
 
 from mpdex.errors import MissingCredentials, RateLimited, Unsupported, UsageError
 from mpdex.types import BookUpdate, Fill, Json, Market, Order, Position, Request, Session
 from mpdex.utils.client_ids import ClientIds
 from mpdex.utils.clock import Clock, SystemClock
-from mpdex.utils.feeds import Feeds, Stream
 from mpdex.utils.markets import MarketList
-from mpdex.utils.pool import Lease, pool_of_loop
-from mpdex.utils.rest import RestTransport
-from mpdex.utils.session import SessionKeeper
-from mpdex.utils.throttle import Throttle
 from mpdex.utils.translation import Translation
+
+if TYPE_CHECKING:
+    import asyncio
+    import random
+
+    from mpdex.utils.feeds import Feeds, Stream
+    from mpdex.utils.pool import Lease
+    from mpdex.utils.rest import RestTransport
+    from mpdex.utils.session import SessionKeeper
+    from mpdex.utils.throttle import Throttle
 
 # How far before a silence fills are read again: histories lag, and clocks differ.
 _OVERLAP_MS = 60_000
@@ -28,8 +35,6 @@ _OVERLAP_MS = 60_000
 
 class DexCore(Translation):
     """What every public method stands on."""
-
-    STREAMS: ClassVar[tuple[type[Any], ...]] = ()
 
     def __init__(
         self,
@@ -51,35 +56,14 @@ class DexCore(Translation):
         self.endpoints = {**self.SPEC.endpoints, **(endpoints or {})}
         self.clock: Clock = clock or SystemClock()
         self.has_spot = "spot" in self.SPEC.supports
-        self.ws_supported = self._ws_supported()
         self.client_ids = ClientIds(self.SPEC.client_id, self.clock)
-        self._rng = rng or random.Random()
-        self._stream_options = {"proxy": proxy, "engine": engine}
-        self._throttle = Throttle(self.SPEC.limits, clock=self.clock)
-        self._session = SessionKeeper(self._login, clock=self.clock) if self._logs_in() else None
-        self._rest = RestTransport(
-            self.SPEC,
-            self.endpoints,
-            clock=self.clock,
-            throttle=self._throttle,
-            sign=self.sign,
-            decode_error=self.decode_error,
-            session=self._session,
-            proxy=proxy,
-            rng=self._rng,
-        )
+        self._given_rng = rng
+        self._proxy, self._engine = proxy, engine
         self._markets = MarketList(self.SPEC.name)
         self._detailed: set[str] = set()  # markets whose details were asked for
         self._leases: dict[type[Any], Lease[Any]] = {}
         self._orders_blocked = ""
         self._closed = False
-        self.feeds = Feeds(
-            self.SPEC.name,
-            stream_for=self._stream_for,
-            fetch_book=self._fetch_book if self.BOOK_SNAPSHOT == "rest" else None,
-            fetch_account=self._fetch_account,
-            clock=self.clock,
-        )
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -125,10 +109,84 @@ class DexCore(Translation):
         """As the factory spells it."""
         return self.SPEC.name
 
+    @cached_property
+    def ws_supported(self) -> dict[str, bool]:
+        """method -> whether it uses the venue's socket."""
+        channels = self._streams.keys()
+        orders = "orders" in channels and self.SPEC.order_route == "ws"
+        return {
+            "get_mark_price": "mark" in channels,
+            "get_position": "positions" in channels,
+            "get_open_orders": "orders" in channels,
+            "get_collateral": False,
+            "get_orderbook": "book" in channels,
+            "create_order": orders,
+            "cancel_orders": orders,
+            "update_leverage": False,
+        }
+
     @property
     def rest_counts(self) -> Mapping[tuple[str, str], int]:
         """(method, path) -> requests sent so far."""
         return self._rest.counts
+
+    # ----------------------------------------------------------------- made on first use
+
+    @cached_property
+    def feeds(self) -> Feeds:
+        """What the streams say: books, the account, and who listens."""
+        from mpdex.utils.feeds import Feeds
+
+        return Feeds(
+            self.SPEC.name,
+            stream_for=self._stream_for,
+            fetch_book=self._fetch_book if self.BOOK_SNAPSHOT == "rest" else None,
+            fetch_account=self._fetch_account,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def _rest(self) -> RestTransport:
+        from mpdex.utils.rest import RestTransport
+
+        return RestTransport(
+            self.SPEC,
+            self.endpoints,
+            clock=self.clock,
+            throttle=self._throttle,
+            sign=self.sign,
+            decode_error=self.decode_error,
+            session=self._session,
+            proxy=self._proxy,
+            rng=self._rng,
+        )
+
+    @cached_property
+    def _throttle(self) -> Throttle:
+        from mpdex.utils.throttle import Throttle
+
+        return Throttle(self.SPEC.limits, clock=self.clock)
+
+    @cached_property
+    def _session(self) -> SessionKeeper | None:
+        if self.read_only or self.encode_login() is None:
+            return None
+        from mpdex.utils.session import SessionKeeper
+
+        return SessionKeeper(self._login, clock=self.clock)
+
+    @cached_property
+    def _rng(self) -> random.Random:
+        import random
+
+        return self._given_rng or random.Random()
+
+    @cached_property
+    def _streams(self) -> Mapping[str, type[Any]]:
+        """channel -> which client serves it."""
+        return {channel: stream for stream in self.streams() for channel in stream.CHANNELS}
+
+    # ----------------------------------------------------------------- commands
 
     def _command(self, request: Request) -> Awaitable[Json]:
         if self._orders_blocked:
@@ -176,9 +234,6 @@ class DexCore(Translation):
         if self.read_only and request.signed:
             raise MissingCredentials(f"{request} needs keys; opened read-only", venue=self.name)
 
-    def _logs_in(self) -> bool:
-        return not self.read_only and self.encode_login() is not None
-
     async def _login(self) -> Session:
         request = self.encode_login()
         assert request is not None
@@ -190,15 +245,17 @@ class DexCore(Translation):
         return self.decode_login(answer, self.clock.now_ms())
 
     def _stream_class(self, channel: str) -> type[Any]:
-        for stream in self.STREAMS:
-            if channel in stream.CHANNELS:
-                return stream
-        raise Unsupported(f"no stream of {channel} here", venue=self.name)
+        try:
+            return self._streams[channel]
+        except KeyError:
+            raise Unsupported(f"no stream of {channel} here", venue=self.name) from None
 
     async def _stream_for(self, channel: str) -> Stream:
         kind = self._stream_class(channel)
         lease = self._leases.get(kind)
         if lease is None:
+            from mpdex.utils.pool import pool_of_loop
+
             url = self.endpoints[kind.HOST]
             account = "" if self.read_only else self.keys[self.SPEC.credentials[0]]
             lease = await pool_of_loop().acquire(
@@ -218,7 +275,8 @@ class DexCore(Translation):
             session=self._session if kind.PRIVATE else None,
             clock=self.clock,
             rng=self._rng,
-            **self._stream_options,
+            proxy=self._proxy,
+            engine=self._engine,
         )
         await stream.connect()
         return stream
@@ -238,7 +296,7 @@ class DexCore(Translation):
 
     def _unheard_ms(self) -> int:
         """How long before a drop was noticed the stream may have said nothing any more."""
-        silence = max((stream.RECV_TIMEOUT or 0.0 for stream in self.STREAMS), default=0.0)
+        silence = max((stream.RECV_TIMEOUT or 0.0 for stream in self.streams()), default=0.0)
         return _OVERLAP_MS + int(silence * 1000)
 
     async def _fills_since(self, market: Market | None, since_ms: int) -> list[Fill]:
@@ -252,20 +310,6 @@ class DexCore(Translation):
             if cursor is None:
                 fills = [fill for fill in found.values() if fill["timestamp_ms"] >= since_ms]
                 return sorted(fills, key=lambda fill: fill["timestamp_ms"])
-
-    def _ws_supported(self) -> dict[str, bool]:
-        channels = frozenset().union(*(stream.CHANNELS for stream in self.STREAMS))
-        orders = self.SPEC.order_route == "ws"
-        return {
-            "get_mark_price": "mark" in channels,
-            "get_position": "positions" in channels,
-            "get_open_orders": "orders" in channels,
-            "get_collateral": False,
-            "get_orderbook": "book" in channels,
-            "create_order": orders,
-            "cancel_orders": orders,
-            "update_leverage": False,
-        }
 
 
 def _checked_keys(dex: DexCore, keys: Mapping[str, str]) -> Mapping[str, str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mpdex.dex.core import DexCore
 from mpdex.errors import NotSynced
 from mpdex.types import BBO, Fill, Order, OrderBook, PositionUpdate, Topic
-from mpdex.utils.feeds import Stop
-from mpdex.utils.orderbook import Book
+
+if TYPE_CHECKING:
+    from mpdex.utils.feeds import Stop
+    from mpdex.utils.orderbook import Book
 
 
 class StreamMethods(DexCore):

@@ -7,7 +7,6 @@ anything is sent.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from mpdex.errors import UnknownSymbol
 from mpdex.types import Market
@@ -64,6 +63,8 @@ class MarketList:
     def _sentence(self, wanted: str) -> str:
         if not self._markets:
             return f"{wanted!r} cannot be checked: the markets are not loaded, await init() first"
+        from difflib import get_close_matches
+
         near = get_close_matches(wanted.upper(), self._markets, n=3, cutoff=0.3)
         hint = f"; nearest: {', '.join(near)}" if near else ""
         return f"no market {wanted!r} here{hint}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, DecimalException
 from functools import wraps
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, NoReturn, ParamSpec, TypeVar
 
 from mpdex.errors import (
     AuthError,
@@ -66,6 +66,14 @@ class Translation:
     SPEC: ClassVar[VenueSpec]
     # Where a book starts: with the stream itself, or with a REST answer laid under buffered deltas.
     BOOK_SNAPSHOT: ClassVar[Literal["stream", "rest"]] = "stream"
+
+    @classmethod
+    def streams(cls) -> tuple[type[Any], ...]:
+        """The clients of the venue's sockets; each says which channels it serves.
+
+        Import them inside: an order is signed without a socket, and sockets bring asyncio.
+        """
+        return ()
 
     # ----------------------------------------------------------------- identity and errors
 

@@ -222,7 +222,10 @@ class Acme(MultiPerpDexMixin, MultiPerpDex):
         optional_credentials=("account",),
         supports=frozenset({"post_only", "reduce_only", "market", "ioc", "client_order_id"}),
     )
-    STREAMS = (AcmeStream,)
+
+    @classmethod
+    def streams(cls) -> tuple[type[Any], ...]:
+        return (AcmeStream,)
 
     def encode_markets(self) -> list[Request]:
         return [Request("GET", "/markets")]

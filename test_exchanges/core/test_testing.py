@@ -104,6 +104,7 @@ def _wrong_leverage(self: Any, answer: Json, market: Market) -> Any:
 
 
 _HONEST = BackpackExchange.SPEC
+_DEAF = {"streams": staticmethod(tuple), "SPEC": replace(_HONEST, order_route="ws")}
 MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("sign_lost", {"decode_positions": _sign_lost}, "a_position_has_a_side_and_a_positive_size"),
     ("flat", {"decode_positions": _flat_when_unknown}, "taking_moves_the_position_and_closing"),
@@ -125,7 +126,11 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("name", {"SPEC": replace(_HONEST, name="other")}, "the_spec_is_complete"),
     ("http", {"SPEC": replace(_HONEST, endpoints={"rest": "http://x"})}, "the_spec_is_complete"),
     ("word", {"SPEC": replace(_HONEST, supports=frozenset({"hidden"}))}, "the_spec_is_complete"),
-    ("route", {"STREAMS": (), "SPEC": replace(_HONEST, order_route="ws")}, "the_streams_are"),
+    (
+        "route",
+        _DEAF,
+        "the_streams_are",
+    ),
 ]
 
 
