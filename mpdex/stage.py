@@ -274,6 +274,7 @@ async def _hedge(run: HedgeRun) -> HedgeResult:
                     rng=random.Random(run.world.seed if config.mode == "sim" else None),
                     stop=stop,
                     progress=show,
+                    secrets=[key for dex in dexes.values() for key in dex.keys.values()],
                 )
     except MpdexError as error:
         if not isinstance(error, UsageError):

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -121,12 +121,14 @@ async def run_hedge(
     rng: random.Random,
     stop: Stop | None = None,
     progress: Callable[[Status], None] | None = None,
+    secrets: Iterable[str] = (),
 ) -> HedgeResult:
     """Runs the hedge to its end; the exchanges stay open and belong to the caller.
 
     Args:
         rng: names the session.
         progress: called about once a second.
+        secrets: taken out of the log file, should anything ever put them there.
     """
     venues: dict[Role, Venue] = {"primary": primary, "hedge": hedge}
     try:
@@ -136,7 +138,7 @@ async def run_hedge(
     except UsageError as error:
         return HedgeResult(2, {"reason": str(error), "problems": [str(error)]})
     session = f"{setup.started_ms:x}-{rng.getrandbits(16):04x}"
-    out = Outputs(config, clock, session)
+    out = Outputs(config, clock, session, secrets)
     try:
         return await _drive(setup, venues, clock, out, stop or Stop(), progress)
     finally:

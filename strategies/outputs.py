@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 from mpdex.utils.clock import Clock
 from mpdex.utils.journal import Journal
+from mpdex.utils.keys import SecretFilter
 from mpdex.utils.precision import plain
 from strategies.config import HedgeConfig
 from strategies.report import Report, markdown
@@ -40,7 +41,7 @@ CYCLE_COLUMNS = (
     "ws_calls_h", "outcome", "reason",
 )  # fmt: skip
 
-log = logging.getLogger("mpdex.hedge")
+log = logging.getLogger("mpdex")
 
 
 class Outputs:
@@ -48,9 +49,12 @@ class Outputs:
 
     Args:
         session: name of this run in the trades file.
+        secrets: what the log must never show, whoever may write it.
     """
 
-    def __init__(self, config: HedgeConfig, clock: Clock, session: str) -> None:
+    def __init__(
+        self, config: HedgeConfig, clock: Clock, session: str, secrets: Iterable[str] = ()
+    ) -> None:
         config.logs.mkdir(parents=True, exist_ok=True)
         self._config = config
         self._session = session
@@ -59,7 +63,7 @@ class Outputs:
         self.journal = Journal(self._path("events.jsonl"), clock=clock)
         self._trades_file, self._trades = self._table("trades.csv", TRADE_COLUMNS)
         self._cycles_file, self._cycles = self._table("cycles.csv", CYCLE_COLUMNS)
-        self._handler = _log_to(self._path("log.txt"))
+        self._handler = _log_to(self._path("log.txt"), secrets)
 
     def trade(self, trade: Trade) -> None:
         """One booked fill."""
@@ -192,9 +196,11 @@ def _utc(timestamp_ms: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _log_to(path: Any) -> RotatingFileHandler:
+def _log_to(path: Any, secrets: Iterable[str]) -> RotatingFileHandler:
+    """Everything that mpdex logs, connections included."""
     handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES, delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.addFilter(SecretFilter(secrets))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     return handler

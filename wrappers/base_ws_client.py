@@ -33,7 +33,7 @@ from mpdex.utils.socket.quarantine import Quarantine
 if TYPE_CHECKING:
     from mpdex.utils.session import SessionKeeper
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("mpdex.stream")
 
 _decode_json = msgspec.json.Decoder(float_hook=Decimal).decode
 

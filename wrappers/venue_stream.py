@@ -26,7 +26,7 @@ from mpdex.errors import (
 from mpdex.types import Event, Json, Reply, Request, StreamDown, StreamUp, Subscribed, Topic
 from wrappers.base_ws_client import BaseWSClient, ConnectionOptions, Link, State
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("mpdex.stream")
 
 Listener = Callable[[Event], None]
 
