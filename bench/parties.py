@@ -2,20 +2,19 @@
 
 The listings are the smallest that the wrappers read, with the names and spellings that the venues
 document (api-docs.grvt.io, "Get Instruments"; docs.backpack.exchange, "Get markets"; read
-2026-11-21). The keys are hashes of a sentence and belong to nobody.
+2026-11-21). The keys count from 1 to 32 and belong to nobody.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 from decimal import Decimal
 from importlib import import_module
 from typing import Any
 
 from mpdex.types import Market, OrderRequest, TimeInForce
 
-SEED = hashlib.sha256(b"a key for benchmarks").digest()
+SEED = bytes(range(1, 33))
 ACCOUNT = "2147050003876484"
 COIN = "ETH"
 SYMBOLS = {"grvt": "ETH_USDT_Perp", "backpack": "ETH_USDC_PERP"}

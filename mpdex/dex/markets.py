@@ -6,7 +6,6 @@ from decimal import Decimal
 
 from mpdex.dex.core import DexCore
 from mpdex.types import Fees, FundingRate, Market, OrderBook, Symbols
-from mpdex.utils.orderbook import Book
 
 # A mark price older than this is asked for again by REST.
 _FRESH_SECONDS = 5.0
@@ -53,6 +52,8 @@ class MarketMethods(DexCore):
 
     async def get_orderbook(self, symbol: str, depth: int = 10) -> OrderBook:
         """The best levels, best first. Raises: UnknownSymbol, TransportError."""
+        from mpdex.utils.orderbook import Book
+
         market = self._markets[symbol]
         book = self.feeds.books.get(symbol)
         if book is not None and not book.stale:
