@@ -123,6 +123,7 @@ class World:
         self.fills: dict[Role, list[Fill]] = {role: [] for role in ROLES}
         self.mail: list[Event] = []
         self.up = dict.fromkeys(ROLES, True)
+        self.deaf = False  # cancels are acknowledged and not done
         self.finished: Finish | None = None
         self.trades: list[Trade] = []
 
@@ -243,6 +244,9 @@ class World:
         if not order.live:
             self.mail.append(CancelFailed(role, client_id, True))
             return
+        if self.deaf:
+            self.mail.append(CancelAcked(role, client_id))
+            return
         order.over = True
         self.mail.append(CancelAcked(role, client_id))
         self.report(order)
@@ -284,6 +288,7 @@ class World:
 
     def settle_down(self, seconds: float = 60.0) -> None:
         """No more faults: everything lands, answers and reports in order."""
+        self.deaf = False
         for role in ROLES:
             if not self.up[role]:
                 self.up[role] = True
@@ -355,6 +360,10 @@ class AnythingGoes(RuleBasedStateMachine):
         if waiting:
             self.world.acknowledge(waiting[index % len(waiting)], known=known)
 
+    @rule(deaf=st.booleans())
+    def cancels_do_nothing(self, deaf: bool) -> None:
+        self.world.deaf = deaf
+
     @rule(role=st.sampled_from(ROLES))
     def stream_drops(self, role: Role) -> None:
         if self.world.up[role]:
@@ -425,6 +434,75 @@ TestAnythingGoes.settings = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
+
+
+# --------------------------------------------------------------------------- evidence
+
+
+def quoting_world() -> tuple[World, Truth]:
+    """A quote was sent; nothing is known of it yet."""
+    world = World()
+    for role in ROLES:
+        world.feed(StreamBack(role))
+    while world.mail:
+        world.deliver(0)
+    world.tick()
+    world.feed(Timer())
+    (quote,) = world.orders.values()
+    return world, quote
+
+
+def not_found(world: World, quote: Truth, times: int) -> None:
+    for _ in range(times):
+        world.now += 0.35
+        world.feed(Answered("primary", quote.request.client_id, None))
+
+
+def test_not_found_proves_nothing_before_the_bound() -> None:
+    world, quote = quoting_world()
+    world.feed(OutcomeNotKnown("primary", quote.request.client_id))
+    not_found(world, quote, 5)
+    assert world.now < BOUND
+    assert world.desk.slot is not None
+    world.now = BOUND + 0.6
+    not_found(world, quote, 2)
+    assert world.desk.slot is not None
+    not_found(world, quote, 1)
+    assert world.desk.slot is None
+
+
+def test_answers_too_close_together_count_once() -> None:
+    world, quote = quoting_world()
+    world.feed(OutcomeNotKnown("primary", quote.request.client_id))
+    world.now = BOUND + 1
+    for _ in range(5):
+        world.now += 0.05
+        world.feed(Answered("primary", quote.request.client_id, None))
+    assert world.desk.slot is not None
+
+
+def test_a_cancel_that_is_acknowledged_frees_nothing() -> None:
+    world, quote = quoting_world()
+    world.land(quote, 0)
+    world.deliver(0)
+    world.feed(CancelAcked("primary", quote.request.client_id))
+    assert world.desk.slot is not None
+    world.execute(quote, D(4))
+    world.deliver(0)
+    assert [o.request.size for o in world.orders.values() if o.kind is Kind.HEDGE] == [D(4)]
+
+
+def test_a_report_counts_at_once_and_its_fill_moves_nothing() -> None:
+    world, quote = quoting_world()
+    world.land(quote, 0)
+    world.execute(quote, D(4))
+    fill, report = world.mail[-2:]
+    world.feed(report)
+    assert world.desk.ledger.position("primary") == 4
+    assert not world.trades
+    world.feed(fill)
+    assert world.desk.ledger.position("primary") == 4
+    assert [trade.size for trade in world.trades] == [D(4)]
 
 
 # --------------------------------------------------------------------------- the tables
