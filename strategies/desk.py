@@ -13,11 +13,12 @@ from decimal import Decimal
 from enum import StrEnum
 
 from mpdex.types import Fill, Lane, Market, OrderRequest, Side, TimeInForce
+from mpdex.utils.orders import News
 from strategies.config import HedgeConfig
 from strategies.guards import Facts
 from strategies.ledger import ZERO, Exposure, Ledger, OrderKey
 from strategies.quoting import Rest, lattice
-from strategies.tracking import Life, Tracked
+from strategies.tracking import Tracked
 from strategies.words import (
     ROLES,
     BookTick,
@@ -236,7 +237,7 @@ class Desk:
     @property
     def doubtful(self) -> bool:
         """Whether the fate of any order is not known."""
-        return any(o.life is Life.UNKNOWN or o.unverified for o in self.active.values())
+        return any(order.doubtful for order in self.active.values())
 
     @property
     def state(self) -> State:
@@ -300,7 +301,7 @@ class Desk:
             return
         self.reading[role] = True
         self.read_at[role] = None
-        orders = {o.request.client_id: o.order_id for o in self.active.values() if o.role == role}
+        orders = {o.client_id: o.id for o in self.active.values() if o.role == role}
         since = self.newest_ms[role] - int(self.config.fill_overlap * 1000)
         self.say(Recover(role, orders, max(since, self.setup.started_ms)))
 
@@ -333,7 +334,12 @@ class Desk:
         order = Tracked(
             role=role,
             kind=kind,
-            request=request,
+            client_id=request.client_id,
+            symbol=request.symbol,
+            side=side,
+            size=size,
+            price=price,
+            immediate=not post_only,
             cycle=self.cycle.number if self.cycle else self.cycles,
             sent=self.now,
             sent_ms=self.setup.wall_ms(self.now),
@@ -341,6 +347,7 @@ class Desk:
             decision_price=decision,
             trigger_ms=self.last_fill_ms or None,
         )
+        order.hear(News.SENT)
         self._remember(order)
         self.verified = dict.fromkeys(ROLES, False)
         lane = Lane.QUOTE if post_only else Lane.HEDGE
@@ -351,19 +358,14 @@ class Desk:
         """Asks for a cancel now, and again until the order is settled."""
         if order.cancel_first is None:
             order.cancel_first = self.now
+            order.hear(News.CANCEL_SENT)
             self.note(f"pull {order.kind}: {why}")
         elif order.cancel_at is None or self.now < order.cancel_at:
             return
         # A lost cancel is repeated after 1, 2, 4, 4 ... seconds; repeating is harmless.
         order.cancel_at = self.now + min(2**order.cancels, 4)
         order.cancels += 1
-        self.say(Cancel(order.role, order.request.client_id, order.order_id))
-
-    def settle(self, order: Tracked) -> None:
-        """The order is over and the ledger has all of it."""
-        order.life = Life.SETTLED
-        order.unverified = False
-        self.active.pop(order.key, None)
+        self.say(Cancel(order.role, order.client_id, order.id))
 
     def _remember(self, order: Tracked) -> None:
         self.active[order.key] = self.known[order.key] = order
@@ -373,7 +375,7 @@ class Desk:
             oldest = next(iter(self.known))
             if oldest not in self.active:
                 gone = self.known.pop(oldest)
-                self.by_id.pop((gone.role, gone.order_id), None)
+                self.by_id.pop((gone.role, gone.id), None)
 
 
 # The first row whose condition holds names the state.

@@ -468,7 +468,7 @@ class Driver:
         slot = self.desk.slot
         if slot is not None:
             self._busy = True  # whatever comes back is only recorded by the venue
-            self._cancel(Cancel(slot.role, slot.request.client_id, slot.order_id))
+            self._cancel(Cancel(slot.role, slot.client_id, slot.id))
         if not self.finished.done():
             self.finished.set_result(None)
 
@@ -536,7 +536,7 @@ class Driver:
     def status(self) -> Status:
         desk = self.desk
         slot = desk.slot
-        quote = f"{slot.request.side} {slot.rest} @ {slot.request.price}" if slot else ""
+        quote = f"{slot.side} {slot.remaining} @ {slot.price}" if slot else ""
         return Status(
             phase=desk.phase,
             state=desk.state,

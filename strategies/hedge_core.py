@@ -25,12 +25,13 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from mpdex.types import Lane
+from mpdex.utils import orders
 from strategies.desk import MAY_PLACE, STATES, Cycle, Desk, Phase, Setup, State
 from strategies.guards import session_over_limit
 from strategies.hedging import expose, work_debt
-from strategies.intake import LEARN, doubt
+from strategies.intake import LEARN, hear
 from strategies.maker import finish_cycle, flatten, keep_or_pull, quote, report_cycles
-from strategies.tracking import Life, Tracked
+from strategies.tracking import Tracked
 from strategies.words import ROLES, Command, Event, Finish, Kind, Query, Role, SetTimer
 
 Worker: TypeAlias = Callable[[Desk], None]
@@ -89,8 +90,8 @@ def _watch(desk: Desk, order: Tracked) -> None:
     desk.say(
         Query(
             order.role,
-            order.request.client_id,
-            order.order_id,
+            order.client_id,
+            order.id,
             max(since, desk.setup.started_ms),
             _lane(desk, order),
         )
@@ -99,15 +100,16 @@ def _watch(desk: Desk, order: Tracked) -> None:
 
 def _expect_answer(desk: Desk, order: Tracked) -> None:
     """A missing answer, or a taker that rests, is UNKNOWN after the time an answer takes."""
-    waiting = order.life is Life.SENT or (order.immediate and order.life is Life.OPEN)
+    resting = order.immediate and order.state.resting
     due = order.sent + desk.setup.acks[order.role]
+    waiting = resting or order.state is orders.State.SENT
     if not waiting or order.asking or order.ask_at is not None:
         return
     if desk.now < due:
         desk.wake(due)
         return
-    doubt(desk, order, "no answer in time")
-    if order.immediate and order.life is Life.OPEN:
+    hear(desk, order, orders.News.DOUBT, "no answer in time")
+    if resting:
         desk.cancel(order, "it should never rest")
 
 

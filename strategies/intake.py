@@ -12,10 +12,11 @@ from decimal import Decimal
 from typing import Any
 
 from mpdex.types import Fill, Order, OrderStatus
+from mpdex.utils.orders import Advice, News, State
 from strategies import refusals
 from strategies.desk import Cycle, Desk, Orphan, Phase
 from strategies.ledger import ZERO
-from strategies.tracking import Life, Tracked
+from strategies.tracking import Tracked
 from strategies.words import (
     Answered,
     BookTick,
@@ -42,6 +43,8 @@ from strategies.words import (
 
 # Questions about one order: soon, then patiently.
 _ASK_AFTER = (0.2, 0.4, 0.8, 1.6, 2.0)
+# News asked about at once: it cannot be the whole truth.
+_ASK_NOW = (News.REJECT, News.CANCEL_GONE)
 # A cancel that was acknowledged without an end is asked about after this.
 _ASK_AFTER_CANCEL = 0.15
 _BOUND_MARGIN = 0.5  # clock skew and the way there
@@ -57,24 +60,27 @@ def take_fill(desk: Desk, role: Role, fill: Fill, source: Source) -> None:
             desk.orphans.append(Orphan(role, fill, source, desk.now))
             desk.wake(desk.now + _ORPHAN_SECONDS)
         return
-    settled = order.settled
-    told = desk.ledger.inferred(order.key)
-    was_told = told is not None and told.told
-    fresh = desk.ledger.take(order.key, fill, desk.now)
-    if fresh is None:
+    if fill["id"] in order.fills:
         return
+    added, advice = order.fill(fill["id"], fill["size"])
+    desk.ledger.take(
+        role,
+        fill,
+        desk.now,
+        replaced=fill["size"] - added,
+        inferred_price=order.synthetic_price,
+    )
     desk.newest_ms[role] = max(desk.newest_ms[role], fill["timestamp_ms"])
     _name(desk, order, fill["order_id"])
-    order.filled += fresh
     order.absent = 0
     if order.kind is Kind.MAKER:
         desk.last_fill_ms = fill["timestamp_ms"]
     latency = _latency_ms(order, fill["timestamp_ms"])
     _book(desk, order, fill, latency)
-    if not was_told:
-        late = settled and fresh > 0
-        desk.records.append(_trade(desk, order, fill, source, late, latency))
-    _advance(desk, order)
+    if not order.told:
+        desk.records.append(_trade(desk, order, fill, source, advice is Advice.LATE, latency))
+    order.told = order.told and bool(order.synthetic)
+    _free(desk, order)
 
 
 def take_order(desk: Desk, role: Role, report: Order) -> None:
@@ -84,20 +90,21 @@ def take_order(desk: Desk, role: Role, report: Order) -> None:
         return
     _name(desk, order, report["id"])
     order.unverified, order.absent = False, 0
-    if report["filled"] > order.filled:
-        _infer(desk, order, report)
-    if order.settled:
+    settled = order.settled
+    added, advice = order.report(report["status"], report["filled"])
+    if added:
+        _infer(desk, order, report, added)
+    if settled:
         return
-    if report["status"].terminal:
-        _end(desk, order, report)
-    elif report["status"] is OrderStatus.OPEN and order.life in (Life.SENT, Life.UNKNOWN):
-        order.life = Life.OPEN  # PENDING means received, and may still be refused
-    _advance(desk, order)
+    _heed(desk, order, advice, desk.now)
+    _free(desk, order)
+    if order.settled and order.kind is Kind.MAKER and not order.canceling and not order.cum:
+        refusals.external_end(desk, report)
 
 
 def _name(desk: Desk, order: Tracked, order_id: str) -> None:
-    if order_id and not order.order_id:
-        order.order_id = order_id
+    if order_id and not order.id:
+        order.id = order_id
         desk.by_id[order.role, order_id] = order.key
         adopted = [o for o in desk.orphans if o.fill["order_id"] == order_id]
         desk.orphans = [o for o in desk.orphans if o not in adopted]
@@ -105,42 +112,52 @@ def _name(desk: Desk, order: Tracked, order_id: str) -> None:
             take_fill(desk, orphan.role, orphan.fill, orphan.source)
 
 
-def _infer(desk: Desk, order: Tracked, report: Order) -> None:
+def _infer(desk: Desk, order: Tracked, report: Order, added: Decimal) -> None:
     """The report knows of more than the fills so far: it counts now, the fill replaces it later."""
-    missing = report["filled"] - order.filled
-    price = report["average_price"] or order.request.price or ZERO
-    desk.ledger.infer(order.key, order.request.side, missing, price, desk.now)
-    order.filled += missing
+    price = report["average_price"] or order.price or ZERO
+    desk.ledger.infer(order.role, order.side, added, price, desk.now)
+    before = order.synthetic - added
+    order.synthetic_price = (order.synthetic_price * before + price * added) / order.synthetic
     if order.kind is Kind.MAKER:
         desk.last_fill_ms = report["timestamp_ms"] or desk.setup.wall_ms(desk.now)
     _mark_first_fill(desk, order)
 
 
-def _end(desk: Desk, order: Tracked, report: Order) -> None:
-    """Settled, unless the report contradicts the fills or cannot be the whole truth."""
-    cum, was = report["filled"], order.life
-    complete = report["status"] is not OrderStatus.FILLED or order.filled >= order.request.size
-    order.life = Life.ENDED
-    if (cum < order.filled and not order.doubted) or not complete:
-        order.doubted = True
-        order.ask_at = desk.now
-        return
-    desk.settle(order)
-    if order.kind is Kind.MAKER and order.cancel_first is None and not order.filled:
-        refusals.external_end(desk, report, was)
+def hear(desk: Desk, order: Tracked, news: News, why: str) -> None:
+    """Learns what brings no amount, and does what the table advises."""
+    before = order.state
+    advice = order.hear(news)
+    if order.state is State.UNKNOWN and before is not State.UNKNOWN:
+        desk.note(f"{order.kind} {order.client_id} is UNKNOWN: {why}")
+        if not order.immediate:
+            desk.cancel(order, "its fate is not known")
+    soon = desk.now if news in _ASK_NOW else order.ask_at or desk.now + _ASK_AFTER[0]
+    _heed(desk, order, advice, soon)
 
 
-def _advance(desk: Desk, order: Tracked) -> None:
-    """A fully executed order can do no more; after one that left debt, a newer book is waited for.
+def _heed(desk: Desk, order: Tracked, advice: Advice, soon: float) -> None:
+    match advice:
+        case Advice.QUERY:
+            order.ask_at = soon
+        case Advice.ODD:
+            desk.note(f"{order.kind} {order.client_id} was refused after it was {order.state}")
+            order.ask_at = soon
+        case Advice.UNVERIFIED:
+            order.unverified, order.ask_at = True, soon
+        case Advice.FOUND_OPEN if not order.immediate:
+            desk.cancel(order, "it rests after all")
+
+
+def _free(desk: Desk, order: Tracked) -> None:
+    """A settled order holds nothing; after one that left debt, a newer book is waited for.
 
     One that left none says nothing about the book: the next fill's hedge must not wait for it.
     """
-    if not order.settled and order.filled >= order.request.size:
-        desk.settle(order)
-    elif order.life in (Life.SENT, Life.UNKNOWN) and order.filled:
-        order.life = Life.OPEN
-    left_debt = order.settled and order.filled < order.request.size
-    if left_debt and order.kind in (Kind.HEDGE, Kind.UNWIND) and desk.episode.since is not None:
+    if not order.settled:
+        return
+    desk.active.pop(order.key, None)
+    left_debt = order.cum < order.size and order.kind in (Kind.HEDGE, Kind.UNWIND)
+    if left_debt and desk.episode.since is not None:
         desk.episode.fresh_after = desk.now
 
 
@@ -205,7 +222,7 @@ def _trade(
         fee_asset=fill["fee_asset"],
         liquidity=fill["liquidity"],
         order_id=fill["order_id"],
-        client_id=order.request.client_id,
+        client_id=order.client_id,
         trade_id=fill["id"],
         source=source,
         late=late,
@@ -216,20 +233,17 @@ def _trade(
     )
 
 
-def inferred_trade(desk: Desk, order: Tracked) -> Trade | None:
-    """The record of executed size that no fill has told within the grace; None if there is none."""
-    part = desk.ledger.inferred(order.key)
-    if part is None or part.told:
-        return None
-    part.told = True
+def inferred_trade(desk: Desk, order: Tracked) -> Trade:
+    """The record of executed size that no fill has told within the grace."""
+    order.told = True
     fill = Fill(
         id="",
-        order_id=order.order_id,
-        client_order_id=order.request.client_id,
-        symbol=order.request.symbol,
-        side=part.side,
-        price=part.price,
-        size=part.size,
+        order_id=order.id,
+        client_order_id=order.client_id,
+        symbol=order.symbol,
+        side=order.side,
+        price=order.synthetic_price,
+        size=order.synthetic,
         fee=None,
         fee_asset="",
         liquidity="maker" if order.kind is Kind.MAKER else "taker",
@@ -254,29 +268,16 @@ def _refused(desk: Desk, event: PlaceRefused) -> None:
     order = desk.active.get((event.role, event.client_id))
     if order is None:
         return
-    if order.life is not Life.SENT or order.filled:
-        # The venue contradicts itself: it told of this order before. Ask, believe neither.
-        order.ask_at = desk.now
-        return
-    desk.settle(order)
-    refusals.refused(desk, order, event)
+    hear(desk, order, News.REJECT, event.detail)
+    if order.settled:
+        desk.active.pop(order.key, None)
+        refusals.refused(desk, order, event)
 
 
 def _not_known(desk: Desk, event: OutcomeNotKnown) -> None:
     order = desk.active.get((event.role, event.client_id))
     if order is not None:
-        doubt(desk, order, event.detail or "no answer")
-
-
-def doubt(desk: Desk, order: Tracked, why: str) -> None:
-    """From here on only evidence counts."""
-    if order.life is Life.SENT:
-        order.life, order.doubted = Life.UNKNOWN, True
-        desk.note(f"{order.kind} {order.request.client_id} is UNKNOWN: {why}")
-        if not order.immediate:
-            desk.cancel(order, "its fate is not known")
-    if order.ask_at is None:
-        order.ask_at = desk.now + _ASK_AFTER[0]
+        hear(desk, order, News.DOUBT, event.detail or "no answer")
 
 
 def _cancel_acked(desk: Desk, event: CancelAcked) -> None:
@@ -289,8 +290,12 @@ def _cancel_acked(desk: Desk, event: CancelAcked) -> None:
 
 def _cancel_failed(desk: Desk, event: CancelFailed) -> None:
     order = desk.active.get((event.role, event.client_id))
-    if order is not None:
-        order.ask_at = desk.now if event.not_found else desk.now + _ASK_AFTER[0]
+    if order is None:
+        return
+    if event.not_found:
+        hear(desk, order, News.CANCEL_GONE, event.detail)
+    else:
+        order.ask_at = desk.now + _ASK_AFTER[0]
 
 
 def _answered(desk: Desk, event: Answered) -> None:
@@ -305,7 +310,7 @@ def _answered(desk: Desk, event: Answered) -> None:
 
 def _weigh(desk: Desk, order: Tracked, report: Order | None) -> None:
     if report is not None:
-        take_order(desk, order.role, {**report, "client_order_id": order.request.client_id})
+        take_order(desk, order.role, {**report, "client_order_id": order.client_id})
     else:
         _absent(desk, order)
     if not order.settled:
@@ -319,17 +324,17 @@ def _absent(desk: Desk, order: Tracked) -> None:
         order.absent += 1
         order.absent_at = desk.now
     if order.absent >= _ABSENT_TIMES:
-        desk.note(f"{order.kind} {order.request.client_id} is proven gone")
-        desk.settle(order)
-        _advance(desk, order)
-    elif order.life is not Life.UNKNOWN:
-        order.life, order.doubted = Life.UNKNOWN, True
+        desk.note(f"{order.kind} {order.client_id} is proven gone")
+        order.report(OrderStatus.EXPIRED, order.cum)
+        _free(desk, order)
+    else:
+        hear(desk, order, News.NOT_FOUND, "the venue does not find it")
 
 
 def _next_question(desk: Desk, order: Tracked) -> float | None:
-    if order.life is Life.OPEN and not order.immediate and order.cancel_first is None:
+    if order.state.resting and not order.immediate:
         return None
-    if desk.now > order.bound + _BOUND_MARGIN and order.life is Life.UNKNOWN:
+    if desk.now > order.bound + _BOUND_MARGIN and (order.absent or order.state is State.UNKNOWN):
         return desk.now + _ABSENT_APART
     order.asked += 1
     return desk.now + _ASK_AFTER[min(order.asked, len(_ASK_AFTER) - 1)]
@@ -370,8 +375,7 @@ def _lost(desk: Desk, event: StreamLost) -> None:
     desk.up[role] = desk.live[role] = desk.verified[role] = False
     desk.reading[role] = False
     for order in [o for o in desk.active.values() if o.role == role]:
-        order.unverified = True
-        doubt(desk, order, "its stream was lost")
+        hear(desk, order, News.LOST, "its stream was lost")
     if desk.phase in (Phase.RUNNING, Phase.REDUCING):
         desk.resume = desk.phase
         desk.enter(Phase.RECOVERING, f"{role} stream lost")
@@ -404,7 +408,7 @@ def _snapshot(desk: Desk, event: Snapshot) -> None:
 
 
 def _accepted(desk: Desk, role: Role, position: Decimal) -> bool:
-    if any(o.unverified or o.life is Life.UNKNOWN for o in desk.active.values() if o.role == role):
+    if any(o.doubtful for o in desk.active.values() if o.role == role):
         return False
     if position != desk.ledger.position(role):
         # A fill may be on its way; only a lasting difference is one (see `hedge_core`).

@@ -4,9 +4,9 @@ Rules:
 
 1. Fills are the only thing that moves a position. A snapshot, a balance or an answer's position
    only checks it.
-2. A fill counts once, by (trade id, order id), whatever channel brings it.
-3. Where an order report says more was executed than the fills so far add up to, the difference is
-   *inferred* and counts at once. The true fill, when it comes, replaces it and moves nothing.
+2. Where an order report says more was executed than the fills so far add up to, the difference is
+   *inferred* and counts at once. The true fill, when it comes, replaces it and moves nothing. What
+   is new and what is replaced, the order says (`mpdex.utils.orders`).
 
 Sizes are signed where they are called position, exposure or debt: positive is long.
 """
@@ -21,8 +21,6 @@ from mpdex.types import Fill, Side
 from strategies.words import ROLES, Role
 
 ZERO = Decimal(0)
-# Trade ids kept to recognise a fill that comes again: days of trading, a few megabytes.
-_REMEMBERED = 50_000
 
 OrderKey: TypeAlias = tuple[Role, str]
 
@@ -47,16 +45,6 @@ class Account:
 
 
 @dataclass(slots=True)
-class Inferred:
-    """Executed according to an order report, not yet told by a fill."""
-
-    side: Side
-    size: Decimal
-    price: Decimal
-    told: bool = False  # recorded as a trade of its own: nobody waits for the true fill any more
-
-
-@dataclass(slots=True)
 class Exposure:
     """How far from neutral, how long: maximum, and coins times seconds."""
 
@@ -78,8 +66,6 @@ class Ledger:
 
     accounts: dict[Role, Account] = field(default_factory=lambda: {r: Account() for r in ROLES})
     exposure_record: Exposure = field(default_factory=Exposure)
-    _seen: dict[tuple[Role, str, str], None] = field(default_factory=dict)
-    _inferred: dict[OrderKey, Inferred] = field(default_factory=dict)
 
     @property
     def exposure(self) -> Decimal:
@@ -102,54 +88,22 @@ class Ledger:
         cash = sum((a.cash - a.fees for a in self.accounts.values()), ZERO)
         return cash + (self.exposure * mid if mid is not None else ZERO)
 
-    def take(self, key: OrderKey, fill: Fill, now: float) -> Decimal | None:
-        """Books a true fill.
-
-        Returns: how much of it was not counted before; None if it is the same fill again.
-        """
-        role = key[0]
-        identity = (role, fill["id"], fill["order_id"])
-        if identity in self._seen:
-            return None
-        self._seen[identity] = None
-        if len(self._seen) > _REMEMBERED:
-            del self._seen[next(iter(self._seen))]
-        replaced = self._replace_inferred(key, fill["size"])
+    def take(
+        self, role: Role, fill: Fill, now: float, *, replaced: Decimal, inferred_price: Decimal
+    ) -> None:
+        """Books a true fill, in place of the part of it that was inferred before."""
+        self._move(role, fill["side"], -replaced, inferred_price)
         self._move(role, fill["side"], fill["size"], fill["price"])
         self.accounts[role].fees += fill["fee"] or ZERO
         self.exposure_record.update(self.exposure, now)
-        return fill["size"] - replaced
 
-    def infer(self, key: OrderKey, side: Side, size: Decimal, price: Decimal, now: float) -> None:
+    def infer(self, role: Role, side: Side, size: Decimal, price: Decimal, now: float) -> None:
         """Books what an order report says and no fill has told yet."""
-        known = self._inferred.get(key)
-        if known is None:
-            self._inferred[key] = Inferred(side, size, price)
-        else:
-            known.price = (known.price * known.size + price * size) / (known.size + size)
-            known.size += size
-        self._move(key[0], side, size, price)
+        self._move(role, side, size, price)
         self.exposure_record.update(self.exposure, now)
 
-    def inferred(self, key: OrderKey) -> Inferred | None:
-        """What of an order rests on a report alone."""
-        return self._inferred.get(key)
-
-    def _replace_inferred(self, key: OrderKey, size: Decimal) -> Decimal:
-        known = self._inferred.get(key)
-        if known is None:
-            return ZERO
-        part = min(known.size, size)
-        self._move(key[0], opposite(known.side), part, known.price, volume=-1)
-        known.size -= part
-        if not known.size:
-            del self._inferred[key]
-        return part
-
-    def _move(
-        self, role: Role, side: Side, size: Decimal, price: Decimal, *, volume: int = 1
-    ) -> None:
+    def _move(self, role: Role, side: Side, size: Decimal, price: Decimal) -> None:
         account = self.accounts[role]
         account.position += signed(side, size)
         account.cash -= signed(side, size * price)
-        account.volume += volume * size * price
+        account.volume += size * price

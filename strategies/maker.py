@@ -28,7 +28,7 @@ from strategies.quoting import (
     stage,
     through,
 )
-from strategies.tracking import Life, Tracked
+from strategies.tracking import Tracked
 from strategies.words import CycleDone, Kind
 
 _BPS = Decimal(10_000)
@@ -52,7 +52,7 @@ def keep_or_pull(desk: Desk) -> None:
 
 
 def _objection(desk: Desk, order: Tracked) -> str:
-    if order.cancel_first is not None:
+    if order.canceling:
         return "again"
     if desk.phase not in QUOTING:
         return f"{desk.phase}"
@@ -79,7 +79,7 @@ def quote(desk: Desk) -> None:
 
 def _tend(desk: Desk, order: Tracked) -> None:
     cycle = desk.cycle
-    if order.life is not Life.OPEN or order.cancel_first is not None or order.immediate:
+    if not order.state.resting or order.immediate:
         return
     if cycle is None or cycle.rest is None:
         return
@@ -90,7 +90,7 @@ def _tend(desk: Desk, order: Tracked) -> None:
     if age >= timeout:
         _grow_old(desk, cycle, order, view)
         return
-    move = judge(cycle.rest, view, order.rest, stage(age, timeout), desk.now)
+    move = judge(cycle.rest, view, order.remaining, stage(age, timeout), desk.now)
     if move is not Move.HOLD and _may_requote(desk, cycle, move):
         cycle.requotes += 1
         desk.requotes.append(desk.now)
@@ -210,8 +210,8 @@ def _view(desk: Desk, side: Side, order: Tracked | None) -> View | None:
     if tick is None:
         return None
     own = None
-    if order is not None and order.request.price is not None:
-        own = (order.request.price, order.rest)
+    if order is not None and order.price is not None:
+        own = (order.price, order.remaining)
     return look(tick, side, desk.setup.markets["primary"], own)
 
 
@@ -284,28 +284,21 @@ def _is_over(desk: Desk, cycle: Cycle) -> bool:
 
 def _left(desk: Desk, cycle: Cycle) -> Decimal:
     """What of the clip has not traded yet."""
-    return cycle.size - sum((desk.known[key].filled for key in cycle.quotes), ZERO)
+    return cycle.size - sum((desk.known[key].cum for key in cycle.quotes), ZERO)
 
 
 def report_cycles(desk: Desk) -> None:
     """Reports ended cycles as soon as their true fills are in, or the grace is over."""
     for cycle in tuple(desk.ending):
         waited = desk.now >= cycle.ended + desk.config.settle_grace
-        waiting = [key for key in cycle.keys if _awaits_fill(desk, key)]
+        orders = [desk.known[key] for key in cycle.keys]
+        waiting = [order for order in orders if order.synthetic and not order.told]
         if waiting and not waited:
             desk.wake(cycle.ended + desk.config.settle_grace)
             continue
-        for key in waiting:
-            record = inferred_trade(desk, desk.known[key])
-            if record is not None:
-                desk.records.append(record)
+        desk.records += [inferred_trade(desk, order) for order in waiting]
         desk.ending.remove(cycle)
         desk.records.append(_summed_up(desk, cycle))
-
-
-def _awaits_fill(desk: Desk, key: tuple[str, str]) -> bool:
-    part = desk.ledger.inferred(key)  # type: ignore[arg-type]
-    return part is not None and not part.told
 
 
 def _summed_up(desk: Desk, cycle: Cycle) -> CycleDone:

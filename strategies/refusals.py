@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from mpdex.types import Order
 from strategies.desk import Desk
-from strategies.tracking import Life, Tracked
+from strategies.tracking import Tracked
 from strategies.words import Kind, PlaceRefused, Refusal
 
 # The venue said no for a reason that time may cure.
@@ -31,7 +31,7 @@ def refused(desk: Desk, order: Tracked, event: PlaceRefused) -> None:
     handler(desk, event)
 
 
-def external_end(desk: Desk, report: Order, was: Life) -> None:
+def external_end(desk: Desk, report: Order) -> None:
     """A quote ended unfilled without our asking: refused late, or canceled by the venue."""
     desk.note(f"maker {report['status']} by the venue: {report['reason'] or 'no reason given'}")
     desk.rejects.append(desk.now)

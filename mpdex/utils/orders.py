@@ -36,6 +36,11 @@ class State(StrEnum):
     def ended(self) -> bool:
         return self in ENDED
 
+    @property
+    def resting(self) -> bool:
+        """Believed to live, and nobody asked for its end."""
+        return self is State.OPEN or self is State.PARTIAL
+
 
 class News(StrEnum):
     """What can be heard of an order, or done to it."""
@@ -56,6 +61,7 @@ class News(StrEnum):
     END_REJECTED = "end_rejected"
     END_EXPIRED = "end_expired"
     LOST = "lost"  # the connection that would tell
+    NOT_FOUND = "not_found"  # a query does not show it: proof only late, and if it stays so
     SETTLE = "settle"  # cumulative fill confirmed
 
 
@@ -65,9 +71,9 @@ class Advice(StrEnum):
     NOTHING = "nothing"
     QUERY = "query"  # ask the venue now
     UNVERIFIED = "unverified"  # still believed, to be confirmed once the connection is back
-    FOUND_OPEN = "found_open"  # rests after all: cancel it, if it was a maker
+    FOUND_OPEN = "found_open"  # rests after all: cancel it
     LATE = "late"  # a fill of a settled order: hedge it, and say so
-    ODD = "odd"  # should not happen: log it
+    ODD = "odd"  # should not happen: log it, ask the venue
 
 
 class Row(NamedTuple):
@@ -88,9 +94,11 @@ LIVE = frozenset(State) - ENDED
 _ALL_LIVE = {news: Row(state) for news, state in _ENDS.items()} | {
     News.FILL: Row(State.PARTIAL),
     News.FILL_ALL: Row(State.FILLED),
+    News.NOT_FOUND: Row(State.UNKNOWN),
 }
 
-# What is not written here leaves the state as it is and asks for nothing.
+# What is not written here leaves the state as it is and asks for nothing. A cancel, too, says
+# nothing of an order that nobody has heard of: SENT and UNKNOWN stay until there is evidence.
 _SPECIAL: dict[State, dict[News, Row]] = {
     State.JOURNALED: _ALL_LIVE
     | {
@@ -108,12 +116,13 @@ _SPECIAL: dict[State, dict[News, Row]] = {
         News.REJECT: Row(State.REJECTED),
         News.DOUBT: Row(State.UNKNOWN, Advice.QUERY),
         News.REPORT_OPEN: Row(State.OPEN),
-        News.CANCEL_SENT: Row(State.CANCEL_SENT),
+        News.CANCEL_GONE: Row(State.SENT, Advice.QUERY),
         News.LOST: Row(State.UNKNOWN, Advice.QUERY),
     },
     State.OPEN: _ALL_LIVE
     | {
         News.REJECT: Row(State.OPEN, Advice.ODD),
+        News.DOUBT: Row(State.OPEN, Advice.QUERY),
         News.CANCEL_SENT: Row(State.CANCEL_SENT),
         News.CANCEL_GONE: Row(State.OPEN, Advice.QUERY),
         News.LOST: Row(State.OPEN, Advice.UNVERIFIED),
@@ -121,6 +130,7 @@ _SPECIAL: dict[State, dict[News, Row]] = {
     State.PARTIAL: _ALL_LIVE
     | {
         News.REJECT: Row(State.PARTIAL, Advice.ODD),
+        News.DOUBT: Row(State.PARTIAL, Advice.QUERY),
         News.CANCEL_SENT: Row(State.CANCEL_SENT),
         News.CANCEL_GONE: Row(State.PARTIAL, Advice.QUERY),
         News.LOST: Row(State.PARTIAL, Advice.UNVERIFIED),
@@ -128,7 +138,7 @@ _SPECIAL: dict[State, dict[News, Row]] = {
     State.CANCEL_SENT: _ALL_LIVE
     | {
         News.FILL: Row(State.CANCEL_SENT),
-        # Of the placing or of the cancel: which one, only the venue can tell.
+        # It was told of before: which word holds, only the venue can tell.
         News.REJECT: Row(State.CANCEL_SENT, Advice.QUERY),
         News.DOUBT: Row(State.UNKNOWN, Advice.QUERY),
         News.CANCEL_GONE: Row(State.CANCEL_SENT, Advice.QUERY),
@@ -139,7 +149,6 @@ _SPECIAL: dict[State, dict[News, Row]] = {
         News.ACK: Row(State.OPEN),
         News.REJECT: Row(State.REJECTED),
         News.REPORT_OPEN: Row(State.OPEN, Advice.FOUND_OPEN),
-        News.CANCEL_SENT: Row(State.CANCEL_SENT),
         News.CANCEL_GONE: Row(State.UNKNOWN, Advice.QUERY),
     },
     State.FILLED: {News.SETTLE: Row(State.SETTLED)},
@@ -201,6 +210,7 @@ class TrackedOrder:
         id: the venue's; "" until told.
         cum: coins filled, by the best knowledge; never falls.
         synthetic: the part of `cum` whose true fills have not arrived.
+        canceling: a cancel was sent; from then on it is never OPEN or PARTIAL.
         contradicted: a report said less than the known fills, or the fills exceed the size.
         unconfirmed: ended, but nobody told yet how much was filled.
     """
@@ -214,13 +224,18 @@ class TrackedOrder:
     state: State = State.JOURNALED
     cum: Decimal = ZERO
     synthetic: Decimal = ZERO
+    canceling: bool = False
     contradicted: bool = False
     fills: set[str] = field(default_factory=set)
 
     @property
     def remaining(self) -> Decimal:
-        """Coins that may still be filled."""
-        return ZERO if self.state.ended else max(self.size - self.cum, ZERO)
+        """Coins that may still turn out to be filled: only a settled order has none."""
+        return ZERO if self.settled else max(self.size - self.cum, ZERO)
+
+    @property
+    def settled(self) -> bool:
+        return self.state is State.SETTLED
 
     @property
     def unconfirmed(self) -> bool:
@@ -228,6 +243,7 @@ class TrackedOrder:
 
     def hear(self, news: News) -> Advice:
         """Everything that brings no amount."""
+        self.canceling |= news is News.CANCEL_SENT
         advice = advise(self.state, news)
         self._move(step(self.state, news))
         if self.state is State.REJECTED and news is News.REJECT:
@@ -254,13 +270,10 @@ class TrackedOrder:
         news = _REPORTS[status]
         advice = _first(advice, advise(before, news))
         self._move(step(self.state, news))
-        if cum is not None and cum < known:
-            # During its life an older report may simply arrive late; an end with less is final.
-            if status.terminal:
-                self.contradicted = True
-            return Outcome(added, Advice.QUERY if status.terminal else advice)
         if status.terminal:
-            advice = self._settle(advice, confirmed=cum is not None)
+            advice = self._settle(
+                advice, confirmed=cum is not None and self._whole(status, cum, known)
+            )
         return Outcome(added, advice)
 
     def settle(self) -> None:
@@ -286,6 +299,15 @@ class TrackedOrder:
             self.settle()
         return Outcome(added, advice)
 
+    def _whole(self, status: OrderStatus, cum: Decimal, known: Decimal) -> bool:
+        """Whether an end is the whole truth; one that tells less than is known is doubted once."""
+        if status is OrderStatus.FILLED and self.cum < self.size:
+            return False
+        if cum >= known or self.contradicted:
+            return True
+        self.contradicted = True
+        return False
+
     def _settle(self, advice: Advice, *, confirmed: bool) -> Advice:
         if not confirmed:
             return _first(advice, Advice.QUERY)
@@ -293,8 +315,11 @@ class TrackedOrder:
         return advice
 
     def _move(self, state: State) -> None:
-        """A table knows no amounts: what is open and has fills is PARTIAL."""
-        self.state = State.PARTIAL if state is State.OPEN and self.cum else state
+        """A table knows neither amounts nor the past: here OPEN becomes what it is."""
+        if state.resting:
+            state = State.PARTIAL if self.cum else State.OPEN
+            state = State.CANCEL_SENT if self.canceling else state
+        self.state = state
 
 
 def _first(one: Advice, other: Advice) -> Advice:

@@ -89,8 +89,12 @@ def test_nothing_but_a_send_makes_it_sent(state: State) -> None:
         (State.SENT, News.SOFT_ACK, State.SENT, Advice.NOTHING),
         (State.SENT, News.DOUBT, State.UNKNOWN, Advice.QUERY),
         (State.SENT, News.LOST, State.UNKNOWN, Advice.QUERY),
-        (State.SENT, News.CANCEL_GONE, State.SENT, Advice.NOTHING),
+        (State.SENT, News.CANCEL_SENT, State.SENT, Advice.NOTHING),
+        (State.SENT, News.CANCEL_GONE, State.SENT, Advice.QUERY),
         (State.JOURNALED, News.LOST, State.UNKNOWN, Advice.QUERY),
+        (State.OPEN, News.DOUBT, State.OPEN, Advice.QUERY),
+        (State.OPEN, News.NOT_FOUND, State.UNKNOWN, Advice.NOTHING),
+        (State.CANCELED, News.NOT_FOUND, State.CANCELED, Advice.NOTHING),
         (State.OPEN, News.LOST, State.OPEN, Advice.UNVERIFIED),
         (State.OPEN, News.REJECT, State.OPEN, Advice.ODD),
         (State.OPEN, News.CANCEL_ACK, State.OPEN, Advice.NOTHING),
@@ -199,7 +203,7 @@ def test_end_without_amount_asks_and_stays_unconfirmed() -> None:
     assert tracked.report(OrderStatus.CANCELED, None).advice is Advice.QUERY
     assert tracked.state is State.CANCELED
     assert tracked.unconfirmed
-    assert tracked.remaining == 0
+    assert tracked.remaining == SIZE  # only a settled order frees what it holds
     assert tracked.fill("a", D("0.2")) == Outcome(D("0.2"))  # not late: nobody vouched yet
     assert tracked.report(OrderStatus.CANCELED, D("0.2")) == Outcome()
     assert tracked.state is State.SETTLED
@@ -213,6 +217,32 @@ def test_an_end_below_the_known_fills_removes_none() -> None:
     assert (tracked.state, tracked.cum, tracked.contradicted) == (State.CANCELED, D("0.4"), True)
     tracked.settle()
     assert tracked.state is State.SETTLED
+
+
+def test_an_end_below_the_known_fills_is_believed_when_told_twice() -> None:
+    tracked = order(State.OPEN)
+    tracked.fill("a", D("0.4"))
+    tracked.report(OrderStatus.CANCELED, D("0.1"))
+    assert tracked.report(OrderStatus.CANCELED, D("0.1")) == Outcome()
+    assert (tracked.state, tracked.cum) == (State.SETTLED, D("0.4"))
+
+
+def test_filled_with_less_than_the_size_is_not_the_whole_truth() -> None:
+    tracked = order(State.OPEN)
+    for _ in range(2):
+        assert tracked.report(OrderStatus.FILLED, D("0.4")).advice is Advice.QUERY
+        assert (tracked.state, tracked.remaining) == (State.FILLED, D("0.6"))
+    assert tracked.report(OrderStatus.FILLED, SIZE).added == D("0.6")
+    assert tracked.settled
+
+
+@pytest.mark.parametrize("state", [State.SENT, State.UNKNOWN])
+def test_a_cancel_tells_nothing_of_an_order_nobody_has_heard_of(state: State) -> None:
+    tracked = order(state)
+    assert tracked.hear(News.CANCEL_SENT) is Advice.NOTHING
+    assert tracked.state is state
+    tracked.report(OrderStatus.OPEN, D("0.2"))
+    assert tracked.state is State.CANCEL_SENT  # it rests, and its cancel is out
 
 
 def test_an_older_open_report_is_no_contradiction() -> None:

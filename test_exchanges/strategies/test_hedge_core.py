@@ -35,8 +35,10 @@ from strategies.words import (
     OutcomeNotKnown,
     Place,
     PlaceAcked,
+    PlaceRefused,
     Query,
     Recover,
+    Refusal,
     Role,
     Snapshot,
     StreamBack,
@@ -490,6 +492,25 @@ def test_a_cancel_that_is_acknowledged_frees_nothing() -> None:
     world.execute(quote, D(4))
     world.deliver(0)
     assert [o.request.size for o in world.orders.values() if o.kind is Kind.HEDGE] == [D(4)]
+
+
+def test_a_late_refusal_ends_the_doubt() -> None:
+    world, quote = quoting_world()
+    client_id = quote.request.client_id
+    world.feed(OutcomeNotKnown("primary", client_id))
+    assert world.desk.doubtful
+    world.feed(PlaceRefused("primary", client_id, Refusal.POST_ONLY))
+    assert world.desk.slot is None
+    assert len(world.desk.rejects) == 1
+
+
+def test_a_refusal_of_what_was_reported_is_asked_about() -> None:
+    world, quote = quoting_world()
+    world.land(quote, 0)
+    world.deliver(0)
+    world.feed(PlaceRefused("primary", quote.request.client_id, Refusal.POST_ONLY))
+    assert world.desk.slot is not None
+    assert [type(event) for event in world.mail] == [Answered]
 
 
 def test_a_report_counts_at_once_and_its_fill_moves_nothing() -> None:
