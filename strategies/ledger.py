@@ -92,7 +92,8 @@ class Ledger:
         self, role: Role, fill: Fill, now: float, *, replaced: Decimal, inferred_price: Decimal
     ) -> None:
         """Books a true fill, in place of the part of it that was inferred before."""
-        self._move(role, fill["side"], -replaced, inferred_price)
+        if replaced:
+            self._move(role, fill["side"], -replaced, inferred_price)
         self._move(role, fill["side"], fill["size"], fill["price"])
         self.accounts[role].fees += fill["fee"] or ZERO
         self.exposure_record.update(self.exposure, now)

@@ -32,6 +32,8 @@ class State(StrEnum):
     EXPIRED = "expired"
     SETTLED = "settled"  # ended, and its cumulative fill confirmed
 
+    __hash__ = str.__hash__  # the enumeration's own is slow, and a fill looks up several
+
     @property
     def ended(self) -> bool:
         return self in ENDED
@@ -63,6 +65,8 @@ class News(StrEnum):
     LOST = "lost"  # the connection that would tell
     NOT_FOUND = "not_found"  # a query does not show it: proof only late, and if it stays so
     SETTLE = "settle"  # cumulative fill confirmed
+
+    __hash__ = str.__hash__
 
 
 class Advice(StrEnum):
@@ -231,7 +235,7 @@ class TrackedOrder:
     @property
     def remaining(self) -> Decimal:
         """Coins that may still turn out to be filled: only a settled order has none."""
-        return ZERO if self.settled else max(self.size - self.cum, ZERO)
+        return ZERO if self.state is State.SETTLED else max(self.size - self.cum, ZERO)
 
     @property
     def settled(self) -> bool:
@@ -243,9 +247,9 @@ class TrackedOrder:
 
     def hear(self, news: News) -> Advice:
         """Everything that brings no amount."""
-        self.canceling |= news is News.CANCEL_SENT
-        advice = advise(self.state, news)
-        self._move(step(self.state, news))
+        if news is News.CANCEL_SENT:
+            self.canceling = True
+        advice = self._step(news)
         if self.state is State.REJECTED and news is News.REJECT:
             return self._settle(advice, confirmed=not self.cum)
         return advice
@@ -255,21 +259,23 @@ class TrackedOrder:
         if trade_id in self.fills:
             return Outcome()
         self.fills.add(trade_id)
-        replaced = min(size, self.synthetic)
-        self.synthetic -= replaced
-        return self._book(size - replaced)
+        if self.synthetic:
+            replaced = min(size, self.synthetic)
+            self.synthetic -= replaced
+            size -= replaced
+        return Outcome(size, self._book(size))
 
     def report(self, status: OrderStatus, cum: Decimal | None) -> Outcome:
         """The order as the venue shows it. `cum` None: it does not tell the cumulative fill."""
         before, known = self.state, self.cum
         added = max((cum or ZERO) - known, ZERO)
-        advice = self._book(added).advice
+        advice = self._book(added)
         self.synthetic += added
         if self.state is State.SETTLED:
             return Outcome(added, advice)
         news = _REPORTS[status]
         advice = _first(advice, advise(before, news))
-        self._move(step(self.state, news))
+        self._step(news)
         if status.terminal:
             advice = self._settle(
                 advice, confirmed=cum is not None and self._whole(status, cum, known)
@@ -278,26 +284,25 @@ class TrackedOrder:
 
     def settle(self) -> None:
         """The owner vouches for `cum` (a query said so, or its grace is over)."""
-        self._move(step(self.state, News.SETTLE))
+        self._step(News.SETTLE)
 
     @property
     def synthetic_id(self) -> str:
         """Trade id of a fill made from a cumulative amount: the same whenever it is made again."""
         return f"{self.id or self.client_id}:{self.cum}"
 
-    def _book(self, added: Decimal) -> Outcome:
+    def _book(self, added: Decimal) -> Advice:
         if not added:
-            return Outcome()
+            return Advice.NOTHING
         self.cum += added
         if self.cum > self.size:
             self.contradicted = True
         news = News.FILL_ALL if self.cum >= self.size else News.FILL
-        advice = advise(self.state, news)
-        self._move(step(self.state, news))
+        advice = self._step(news)
         if self.state.ended and self.cum >= self.size:
             # Nothing is left that could still be filled.
             self.settle()
-        return Outcome(added, advice)
+        return advice
 
     def _whole(self, status: OrderStatus, cum: Decimal, known: Decimal) -> bool:
         """Whether an end is the whole truth; one that tells less than is known is doubted once."""
@@ -314,12 +319,14 @@ class TrackedOrder:
         self.settle()
         return advice
 
-    def _move(self, state: State) -> None:
+    def _step(self, news: News) -> Advice:
         """A table knows neither amounts nor the past: here OPEN becomes what it is."""
-        if state.resting:
+        state, advice = TABLE[self.state, news]
+        if state is State.OPEN or state is State.PARTIAL:
             state = State.PARTIAL if self.cum else State.OPEN
             state = State.CANCEL_SENT if self.canceling else state
         self.state = state
+        return advice
 
 
 def _first(one: Advice, other: Advice) -> Advice:
