@@ -466,3 +466,13 @@ def test_what_cannot_work_is_refused_before_any_order(
 
 def test_an_outcome_unknown_is_no_refusal() -> None:
     assert not issubclass(OutcomeUnknown, TransportError)
+
+
+def test_a_quiet_market_leaves_no_order_connection_idle(tmp_path: Path) -> None:
+    def nobody_trades(stage: Stage) -> None:
+        stage.primary.auto_fill = None
+        stage.later(100, stage.stop.ask)
+
+    result, stage = play(tmp_path, nobody_trades, iterations=100)
+    assert result.exit_code == 6
+    assert stage.hedge.warmed >= 2
