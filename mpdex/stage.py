@@ -40,11 +40,22 @@ Dexes = dict[str, MultiPerpDexMixin]
 
 @dataclass(frozen=True)
 class World:
-    """What a simulated world is made of, as the command line says it."""
+    """What a simulated world is made of, as the command line says it.
+
+    Attributes:
+        coin: the one whose market a recording is played into.
+    """
 
     source: str = "walk"
     seed: int = 1
     faults: str = ""
+    coin: str = "ETH"
+
+    @property
+    def coins(self) -> list[str]:
+        from mpdex.sim.run import COINS
+
+        return [self.coin, *(coin for coin in COINS if coin != self.coin)]
 
 
 @asynccontextmanager
@@ -109,6 +120,7 @@ async def _own_world(names: Sequence[str], world: World) -> Running:
         list(names) or list(SIM_VENUES),
         source=source,
         seed=world.seed,
+        coins=world.coins,
         faults=world.faults,
         **basis,
     )
