@@ -29,7 +29,7 @@ import typer
 from mpdex.errors import MpdexError, UsageError
 from mpdex.show import show, show_error
 
-Dex: TypeAlias = Any  # mpdex.actions.Dex; nothing of a venue is imported for `--help`
+Dex: TypeAlias = Any  # a multi_perp_dex.Exchange; nothing of a venue is imported for `--help`
 
 app = typer.Typer(
     name="mpdex",

@@ -32,7 +32,7 @@ from mpdex.types import (
 )
 from mpdex.utils.feeds import PRIVATE, Stop
 from mpdex.utils.orderbook import Book
-from multi_perp_dex import MultiPerpDexMixin
+from multi_perp_dex import Exchange
 
 ZERO = Decimal(0)
 
@@ -45,7 +45,7 @@ class PaperVenue:
         fees: rates to book; None where the account's own are not known.
     """
 
-    def __init__(self, dex: MultiPerpDexMixin, fees: Fees | None) -> None:
+    def __init__(self, dex: Exchange, fees: Fees | None) -> None:
         self._dex = dex
         self._fees = fees
         self._ids = count(1)

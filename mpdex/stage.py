@@ -23,7 +23,7 @@ from mpdex.errors import MissingCredentials, MpdexError, UsageError
 from mpdex.utils.clock import Clock, SystemClock
 from mpdex.utils.keys import load_credentials
 from mpdex.utils.virtual_loop import VirtualLoop
-from multi_perp_dex import MultiPerpDexMixin
+from multi_perp_dex import Exchange
 
 if TYPE_CHECKING:
     from mpdex.sim.run import Running
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from strategies.progress import Progress
     from strategies.venue import Venue
 
-Dexes = dict[str, MultiPerpDexMixin]
+Dexes = dict[str, Exchange]
 
 
 # --------------------------------------------------------------------------- opening
@@ -87,7 +87,6 @@ async def opened(
         for name, keys in params.items():
             dex = await create_exchange(name, keys, clock=clock)
             stack.push_async_callback(dex.close)
-            assert isinstance(dex, MultiPerpDexMixin)
             if mode == "dry":
                 dex.block_orders("dry mode sends no orders")
             dexes[name] = dex
@@ -98,7 +97,7 @@ def configured() -> list[str]:
     """Venues whose credentials are found. Raises: MissingCredentials when there is none."""
     found = []
     for name in venue_names():
-        spec = load(name).SPEC  # type: ignore[attr-defined]
+        spec = load(name).SPEC
         try:
             load_credentials(name, spec.credentials, spec.optional_credentials)
         except MissingCredentials:
@@ -176,7 +175,7 @@ def read_source(text: str) -> tuple[Any, dict[str, Any]]:
 
 
 async def on_each(
-    action: Callable[[MultiPerpDexMixin], Awaitable[Any]],
+    action: Callable[[Exchange], Awaitable[Any]],
     names: Sequence[str],
     *,
     mode: str,
@@ -294,7 +293,7 @@ async def _hedge(run: HedgeRun) -> HedgeResult:
         raise
 
 
-async def _tradable(dex: MultiPerpDexMixin, mode: str) -> Venue:
+async def _tradable(dex: Exchange, mode: str) -> Venue:
     """The exchange itself, or in dry mode paper on its books."""
     if mode != "dry":
         return dex
