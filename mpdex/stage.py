@@ -43,7 +43,7 @@ class World:
     """What a simulated world is made of, as the command line says it.
 
     Attributes:
-        coin: the one whose market a recording is played into.
+        coin: the one whose market a recording is played into, if there is such a market.
     """
 
     source: str = "walk"
@@ -55,7 +55,7 @@ class World:
     def coins(self) -> list[str]:
         from mpdex.sim.run import COINS
 
-        return [self.coin, *(coin for coin in COINS if coin != self.coin)]
+        return sorted(COINS, key=lambda coin: coin != self.coin)
 
 
 @asynccontextmanager
