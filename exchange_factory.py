@@ -18,7 +18,7 @@ from mpdex.errors import MissingDependency, UnknownVenue, Unsupported
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from multi_perp_dex import MultiPerpDex
+    from multi_perp_dex import Exchange
 
 SymbolFormat = Callable[[str, str | None], str]
 GROUP = "mpdex.venues"
@@ -72,7 +72,7 @@ async def create_exchange(
     exchange_platform: str,
     key_params: Mapping[str, Any] | object | None = None,
     **options: Any,
-) -> MultiPerpDex:
+) -> Exchange:
     """Opens a venue: the object is initialised, its markets are loaded.
 
     Args:
@@ -101,7 +101,7 @@ async def create_exchange(
         raise
 
 
-def load(exchange_name: str) -> type[MultiPerpDex]:
+def load(exchange_name: str) -> type[Exchange]:
     """The class of a venue. Raises: UnknownVenue, MissingDependency."""
     entry = find_entry(exchange_name)
     module, _, name = entry.where.partition(":")

@@ -111,3 +111,7 @@ class MultiPerpDexMixin(MarketMethods, OrderMethods, AccountMethods, StreamMetho
         read_only: True: no credentials are needed and private calls raise MissingCredentials.
         keys: the credentials that SPEC names.
     """
+
+
+class Exchange(MultiPerpDexMixin, MultiPerpDex):
+    """Both together, for annotations: what `create_exchange` gives has all of these methods."""

@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "MultiPerpDex": "multi_perp_dex",
     "MultiPerpDexMixin": "multi_perp_dex",
+    "Exchange": "multi_perp_dex",
     "create_exchange": "exchange_factory",
     "symbol_create": "exchange_factory",
     "SYMBOL_FORMATS": "exchange_factory",

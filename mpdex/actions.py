@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, TypedDict
 
 from mpdex.errors import BadOrder
 from mpdex.types import Collateral, Fill, Order, Position, Symbols
-from multi_perp_dex import MultiPerpDexMixin
-
-Dex: TypeAlias = MultiPerpDexMixin
+from multi_perp_dex import Exchange
 
 _DAY_MS = 86_400_000
 
@@ -34,7 +32,7 @@ class PnlReport(TypedDict):
     unrealized_pnl: Decimal | None
 
 
-async def check(dex: Dex) -> AccountReport:
+async def check(dex: Exchange) -> AccountReport:
     """Collateral, positions, open orders and unrealised profit of an account."""
     positions = await dex.get_positions()
     return AccountReport(
@@ -46,7 +44,7 @@ async def check(dex: Dex) -> AccountReport:
     )
 
 
-async def order(dex: Dex, coin: str, side: str, size: Decimal, **options: Any) -> Order:
+async def order(dex: Exchange, coin: str, side: str, size: Decimal, **options: Any) -> Order:
     """One order on the perpetual of a coin; `options` as `create_order` has them."""
     symbol = await dex.find_symbol(coin)
     price = options.pop("price", None)
@@ -55,7 +53,7 @@ async def order(dex: Dex, coin: str, side: str, size: Decimal, **options: Any) -
     )
 
 
-async def close(dex: Dex, coin: str | None) -> list[Order]:
+async def close(dex: Exchange, coin: str | None) -> list[Order]:
     """Cancels open orders and closes positions, of one coin or of the account."""
     await cancel(dex, coin)
     symbol = await dex.find_symbol(coin) if coin else None
@@ -68,7 +66,7 @@ async def close(dex: Dex, coin: str | None) -> list[Order]:
     return orders
 
 
-async def cancel(dex: Dex, coin: str | None) -> list[Order]:
+async def cancel(dex: Exchange, coin: str | None) -> list[Order]:
     """Cancels open orders, of one coin or of the account."""
     symbol = await dex.find_symbol(coin) if coin else None
     open_orders = await dex.get_open_orders(symbol)
@@ -79,7 +77,7 @@ async def cancel(dex: Dex, coin: str | None) -> list[Order]:
     return canceled
 
 
-async def pnl(dex: Dex, days: int = 1) -> PnlReport:
+async def pnl(dex: Exchange, days: int = 1) -> PnlReport:
     """Traded notional and fees of the last days, and what the open positions are worth now."""
     if days < 1:
         raise BadOrder("give 1 day or more")
@@ -94,7 +92,7 @@ async def pnl(dex: Dex, days: int = 1) -> PnlReport:
     )
 
 
-async def symbols(dex: Dex) -> Symbols:
+async def symbols(dex: Exchange) -> Symbols:
     """Every symbol the venue trades."""
     return await dex.get_available_symbols()
 

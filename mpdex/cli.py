@@ -29,7 +29,7 @@ import typer
 from mpdex.errors import MpdexError, UsageError
 from mpdex.show import show, show_error
 
-Dex: TypeAlias = Any  # mpdex.actions.Dex; nothing of a venue is imported for `--help`
+Dex: TypeAlias = Any  # a multi_perp_dex.Exchange; nothing of a venue is imported for `--help`
 
 app = typer.Typer(
     name="mpdex",
@@ -226,7 +226,7 @@ def hedge(
             mode="dry" if dry_run else mode,  # type: ignore[arg-type]
         )
         _ask_for_live(config.mode, confirm)
-        world = World(source, seed, _text(faults))
+        world = World(source, seed, _text(faults), ticker)
         result = run_hedge(HedgeRun(config, world, pace=pace, at=at, quiet=as_json))
         if "problems" in result.summary and not as_json:
             sys.stderr.write(f"{result.summary['reason']}\n")
@@ -245,17 +245,19 @@ def sim(
     venues: Annotated[str, typer.Option(help="Comma-separated.")] = "grvt,backpack",
     source: Annotated[str, typer.Option(help="As for hedge.")] = "walk",
     seed: Annotated[int, typer.Option()] = 1,
+    coin: Annotated[str, typer.Option(help="Whose market a recording is played into.")] = "ETH",
     faults: Faults = None,
     control_port: Annotated[int, typer.Option(help="0: any free port.")] = 0,
+    as_json: Json = False,
 ) -> None:
     """Run simulated venues until interrupted; prints one JSON line with endpoints and keys."""
     from mpdex.stage import World, serve
 
     def settle() -> int:
-        world = World(source, seed, _text(faults))
+        world = World(source, seed, _text(faults), coin)
         return serve(_names(venues), world=world, control_port=control_port)
 
-    _exit_with(settle, as_json=False)
+    _exit_with(settle, as_json)
 
 
 @app.command("new-venue")

@@ -8,8 +8,8 @@ filled, whole and at its own price, when the other side of the book reaches it. 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Coroutine, Sequence
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -32,7 +32,7 @@ from mpdex.types import (
 )
 from mpdex.utils.feeds import PRIVATE, Stop
 from mpdex.utils.orderbook import Book
-from multi_perp_dex import MultiPerpDexMixin
+from multi_perp_dex import Exchange
 
 ZERO = Decimal(0)
 
@@ -45,7 +45,7 @@ class PaperVenue:
         fees: rates to book; None where the account's own are not known.
     """
 
-    def __init__(self, dex: MultiPerpDexMixin, fees: Fees | None) -> None:
+    def __init__(self, dex: Exchange, fees: Fees | None) -> None:
         self._dex = dex
         self._fees = fees
         self._ids = count(1)
@@ -64,8 +64,11 @@ class PaperVenue:
         return self._dex.SPEC
 
     @property
-    def rest_counts(self) -> Mapping[tuple[str, str], int]:
+    def rest_counts(self) -> Counter[tuple[str, str]]:
         return self._dex.rest_counts
+
+    async def warm(self) -> None:
+        """Paper needs no connection."""
 
     async def find_symbol(self, coin: str) -> str:
         return await self._dex.find_symbol(coin)

@@ -23,7 +23,7 @@ from mpdex.errors import MissingCredentials, MpdexError, UsageError
 from mpdex.utils.clock import Clock, SystemClock
 from mpdex.utils.keys import load_credentials
 from mpdex.utils.virtual_loop import VirtualLoop
-from multi_perp_dex import MultiPerpDexMixin
+from multi_perp_dex import Exchange
 
 if TYPE_CHECKING:
     from mpdex.sim.run import Running
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from strategies.progress import Progress
     from strategies.venue import Venue
 
-Dexes = dict[str, MultiPerpDexMixin]
+Dexes = dict[str, Exchange]
 
 
 # --------------------------------------------------------------------------- opening
@@ -40,11 +40,22 @@ Dexes = dict[str, MultiPerpDexMixin]
 
 @dataclass(frozen=True)
 class World:
-    """What a simulated world is made of, as the command line says it."""
+    """What a simulated world is made of, as the command line says it.
+
+    Attributes:
+        coin: the one whose market a recording is played into, if there is such a market.
+    """
 
     source: str = "walk"
     seed: int = 1
     faults: str = ""
+    coin: str = "ETH"
+
+    @property
+    def coins(self) -> list[str]:
+        from mpdex.sim.run import COINS
+
+        return sorted(COINS, key=lambda coin: coin != self.coin)
 
 
 @asynccontextmanager
@@ -76,7 +87,6 @@ async def opened(
         for name, keys in params.items():
             dex = await create_exchange(name, keys, clock=clock)
             stack.push_async_callback(dex.close)
-            assert isinstance(dex, MultiPerpDexMixin)
             if mode == "dry":
                 dex.block_orders("dry mode sends no orders")
             dexes[name] = dex
@@ -87,7 +97,7 @@ def configured() -> list[str]:
     """Venues whose credentials are found. Raises: MissingCredentials when there is none."""
     found = []
     for name in venue_names():
-        spec = load(name).SPEC  # type: ignore[attr-defined]
+        spec = load(name).SPEC
         try:
             load_credentials(name, spec.credentials, spec.optional_credentials)
         except MissingCredentials:
@@ -109,6 +119,7 @@ async def _own_world(names: Sequence[str], world: World) -> Running:
         list(names) or list(SIM_VENUES),
         source=source,
         seed=world.seed,
+        coins=world.coins,
         faults=world.faults,
         **basis,
     )
@@ -164,7 +175,7 @@ def read_source(text: str) -> tuple[Any, dict[str, Any]]:
 
 
 async def on_each(
-    action: Callable[[MultiPerpDexMixin], Awaitable[Any]],
+    action: Callable[[Exchange], Awaitable[Any]],
     names: Sequence[str],
     *,
     mode: str,
@@ -282,7 +293,7 @@ async def _hedge(run: HedgeRun) -> HedgeResult:
         raise
 
 
-async def _tradable(dex: MultiPerpDexMixin, mode: str) -> Venue:
+async def _tradable(dex: Exchange, mode: str) -> Venue:
     """The exchange itself, or in dry mode paper on its books."""
     if mode != "dry":
         return dex

@@ -296,6 +296,7 @@ class VenueSpec:
         order_route: the one route of order commands.
         client_id: form of a client order id.
         request_bound_ms: after which the venue refuses a late order request; None: no such bound.
+        immediate_bound_ms: the same for an order that must trade at once, where it is shorter.
         fragile: the venue imitates a browser and may break without notice; never a primary.
     """
 
@@ -309,6 +310,7 @@ class VenueSpec:
     order_route: Literal["rest", "ws"] = "rest"
     client_id: ClientIdForm = ClientIdForm(1, 2**48 - 1)
     request_bound_ms: int | None = None
+    immediate_bound_ms: int | None = None
     fragile: bool = False
 
 

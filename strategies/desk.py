@@ -175,6 +175,7 @@ class Desk:
     successes: int = 0
     failures: int = 0
     flatten_misses: int = 0
+    absorbing: int = 0  # cycles begun to take a residue along
     last_opening: Side | None = None
     last_fill_ms: int = 0
     newest_ms: dict[Role, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
@@ -217,22 +218,31 @@ class Desk:
     @property
     def dust(self) -> Decimal:
         """The smallest hedge that can be sent now."""
-        market = self.setup.markets["hedge"]
+        return self.least("hedge")
+
+    @property
+    def smallest(self) -> Decimal:
+        """The smallest pair that can be closed by trading on the primary."""
+        markets = self.setup.markets
+        return max(lattice(markets["primary"], markets["hedge"]), self.least("primary"))
+
+    def least(self, role: Role) -> Decimal:
+        """The smallest order that a venue takes at its price of now."""
+        market = self.setup.markets[role]
         least = max(market["min_size"], market["step"])
-        mid = self.last_mid.get("hedge") or self.last_mid.get("primary")
+        mid = self.last_mid.get(role) or next(iter(self.last_mid.values()), None)
         if market["min_notional"] and mid:
             least = max(least, market["min_notional"] * _NOTIONAL_MARGIN / mid[0])
         return least
 
     @property
-    def smallest(self) -> Decimal:
-        """The smallest pair that can be closed by trading on the primary."""
-        primary, hedge = self.setup.markets["primary"], self.setup.markets["hedge"]
-        return max(lattice(primary, hedge), primary["min_size"])
-
-    @property
     def pair_open(self) -> bool:
         return abs(self.ledger.position("primary")) >= self.smallest
+
+    @property
+    def residue(self) -> bool:
+        """A neutral pair too small to be closed by itself: what a partial fill may leave."""
+        return not self.pair_open and self.ledger.position("primary") != 0
 
     @property
     def doubtful(self) -> bool:

@@ -61,6 +61,8 @@ log = logging.getLogger("mpdex.hedge")
 # Levels of a book that a quote's place depends on: the best, and what is left without our own.
 _LEVELS = 3
 _STATUS_SECONDS = 1.0
+# A venue may close a connection that is idle for a minute; a hedge should not have to open one.
+_WARM_SECONDS = 30.0
 
 
 class Stop:
@@ -196,6 +198,8 @@ class Driver:
         self._calls_before: dict[str, int] = self._calls()
         self._failed: BaseException | None = None
         self._unwritten: list[Note | Trade | CycleDone] = []
+        self._warmer: asyncio.TimerHandle | None = None
+        self._sent: dict[Role, int] = {}  # REST requests so far, when last looked at
         self._perform_table: Mapping[type, Callable[[Any], None]] = {
             Place: self._place,
             Cancel: self._cancel,
@@ -213,6 +217,7 @@ class Driver:
 
     def listen(self) -> None:
         """Hears both exchanges from now on."""
+        self._keep_warm()
         for role in ROLES:
             venue, symbol = self._venues[role], self._setup.markets[role]["symbol"]
             self._unsubscribe += [
@@ -455,6 +460,21 @@ class Driver:
 
     # ----------------------------------------------------------------- tasks, ends
 
+    def _keep_warm(self) -> None:
+        """Lets no order connection go idle: an order itself is as good."""
+        self._warmer = asyncio.get_running_loop().call_later(_WARM_SECONDS, self._keep_warm)
+        for role, venue in self._venues.items():
+            sent = venue.rest_counts.total()
+            if sent == self._sent.get(role):
+                self._start(self._warm(venue))
+            self._sent[role] = sent
+
+    async def _warm(self, venue: Venue) -> None:
+        try:
+            await venue.warm()
+        except MpdexError as error:
+            log.info("an order connection could not be kept open: %s", error)
+
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._group.create_task(work)
         self._tasks.add(task)
@@ -480,6 +500,8 @@ class Driver:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._warmer is not None:
+            self._warmer.cancel()
         if self._failed is None:
             for task in tuple(self._tasks):
                 task.cancel()

@@ -45,6 +45,8 @@ _ORPHAN_SECONDS = 2.0
 # are no fill in transit any more.
 _MISMATCHES = 5
 _FLATTEN_MISSES = 10
+# A residue is taken along by one more cycle, which may leave one again; then it is reported.
+_ABSORB_TRIES = 3
 
 
 def step(desk: Desk, event: Event, now: float) -> tuple[Desk, list[Command]]:
@@ -187,7 +189,7 @@ def run(desk: Desk) -> None:
         desk.resume = desk.phase
         desk.enter(Phase.RECOVERING, "a venue must be read")
     elif desk.cycle is None and _goal_reached(desk):
-        if desk.pair_open and desk.config.on_complete == "flatten":
+        if (desk.pair_open or desk.residue) and desk.config.on_complete == "flatten":
             desk.enter(Phase.REDUCING, "done; closing the pair")
         else:
             desk.stop(0, "done")
@@ -206,10 +208,17 @@ def reduce(desk: Desk) -> None:
         desk.resume = desk.phase
         desk.enter(Phase.RECOVERING, "a venue must be read")
         return
-    if not desk.pair_open and desk.cycle is None and not desk.active:
+    idle = desk.cycle is None and not desk.active
+    if idle and not desk.pair_open and not _absorbable(desk):
+        if desk.residue:
+            desk.note("a neutral pair too small to be closed stays open", urgent=True)
         desk.stop(0, "done")
     elif desk.now - desk.phase_since > desk.config.flatten_patience:
         _take_to_close(desk)
+
+
+def _absorbable(desk: Desk) -> bool:
+    return desk.residue and desk.absorbing < _ABSORB_TRIES
 
 
 def _take_to_close(desk: Desk) -> None:

@@ -174,11 +174,13 @@ def _begin(desk: Desk) -> bool:
     """A new cycle, if there is something to do on either side."""
     position = desk.ledger.position("primary")
     side, closing = next_side(desk.config.direction, position, desk.smallest, desk.last_opening)
-    if desk.phase is Phase.REDUCING and not closing:
+    if desk.phase is Phase.REDUCING and not closing and not desk.residue:
         return False
     size = _size(desk, side, closing)
     if size <= 0:
         return False
+    if desk.phase is Phase.REDUCING and not closing:
+        desk.absorbing += 1
     _start_cycle(desk, Kind.MAKER, side, closing, size)
     return True
 
@@ -188,7 +190,7 @@ def _size(desk: Desk, side: Side, closing: bool) -> Decimal:
     size = clip(desk.config.size, desk.ledger.exposure, side, primary, hedge)
     if closing:
         size = min(size, snap_size(abs(desk.ledger.position("primary")), primary["step"]))
-    return size if size >= primary["min_size"] else ZERO
+    return size if size >= desk.least("primary") else ZERO
 
 
 def _start_cycle(desk: Desk, kind: Kind, side: Side, closing: bool, size: Decimal) -> None:
@@ -236,11 +238,11 @@ def flatten(desk: Desk) -> None:
         return
     position = desk.ledger.position("primary")
     side: Side = "sell" if position > 0 else "buy"
-    size = _size(desk, side, closing=True)
+    size = _size(desk, side, closing=desk.pair_open)
     reference, sound = reference_price(desk, "primary", side)
     if size <= 0 or reference is None or not sound:
         return
-    _start_cycle(desk, Kind.FLATTEN, side, True, size)
+    _start_cycle(desk, Kind.FLATTEN, side, desk.pair_open, size)
     bands = desk.config.unwind_bands_bps
     band = bands[min(desk.flatten_misses, len(bands) - 1)]
     price = through(reference, side, band, desk.setup.markets["primary"])
@@ -277,7 +279,7 @@ def finish_cycle(desk: Desk) -> None:
 def _is_over(desk: Desk, cycle: Cycle) -> bool:
     if cycle.over or cycle.kind is Kind.FLATTEN or desk.phase not in QUOTING:
         return True
-    if _left(desk, cycle) < desk.setup.markets["primary"]["min_size"]:
+    if _left(desk, cycle) < desk.least("primary"):
         return True
     return desk.now >= cycle.started + 2 * desk.config.fill_timeout
 

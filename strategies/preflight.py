@@ -57,7 +57,7 @@ async def examine(config: HedgeConfig, venues: Venues, clock: Clock) -> Setup:
     return Setup(
         config=config,
         markets=markets,
-        bounds={role: _bound(config, venues[role]) for role in ROLES},
+        bounds={role: _bound(config, venues[role], role) for role in ROLES},
         acks={role: _ack(config, venues[role]) for role in ROLES},
         baseline=baseline,
         new_id={role: venues[role].new_client_id for role in ROLES},
@@ -176,8 +176,10 @@ def _mid(venue: Venue, market: Market) -> Decimal:
     return (bbo["bid"] + bbo["ask"]) / 2
 
 
-def _bound(config: HedgeConfig, venue: Venue) -> float:
-    bound_ms = venue.SPEC.request_bound_ms
+def _bound(config: HedgeConfig, venue: Venue, role: Role) -> float:
+    """On the hedge venue every order must trade at once; on the primary the quote decides."""
+    spec = venue.SPEC
+    bound_ms = (role == "hedge" and spec.immediate_bound_ms) or spec.request_bound_ms
     return config.weak_bound if bound_ms is None else bound_ms / 1000
 
 

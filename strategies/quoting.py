@@ -199,9 +199,12 @@ def clip(size: Decimal, exposure: Decimal, side: Side, primary: Market, hedge: M
 def next_side(
     direction: Direction, position: Decimal, smallest: Decimal, last_opening: Side | None
 ) -> tuple[Side, bool]:
-    """(side, whether it closes). With a pair open the direction is to close it."""
-    if abs(position) >= smallest:
-        return ("sell" if position > 0 else "buy"), True
+    """(side, whether it closes). With a pair open the direction is to close it.
+
+    What is too small to be closed is taken along by opening on the other side of it.
+    """
+    if position:
+        return ("sell" if position > 0 else "buy"), abs(position) >= smallest
     if direction == "alternate" and last_opening is not None:
         return opposite(last_opening), False
     return ("sell" if direction == "short-first" else "buy"), False

@@ -8,30 +8,17 @@ Source: docs.backpack.exchange (API of 2025-11-12); read 2026-11-21.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from mpdex.errors import (
-    AuthError,
     BadOrder,
-    InsufficientMargin,
-    MarketUnavailable,
     MissingCredentials,
     MpdexError,
-    OrderNotFound,
-    OrderRejected,
-    OutcomeUnknown,
-    PostOnlyWouldCross,
-    PriceOutOfBand,
-    RateLimited,
-    ReduceOnlyRefused,
-    TransportError,
     Unsupported,
-    VenueError,
 )
 from mpdex.types import (
     BookUpdate,
@@ -39,14 +26,12 @@ from mpdex.types import (
     ClientIdForm,
     Collateral,
     Fees,
-    Fill,
     FundingRate,
     Json,
     Lane,
     LeverageInfo,
     Limit,
     Market,
-    MarketKind,
     Order,
     OrderRequest,
     Position,
@@ -59,7 +44,15 @@ from mpdex.utils.translation import FillPage
 from mpdex.utils.translation import checked as _checked
 from multi_perp_dex import MultiPerpDex, MultiPerpDexMixin
 from wrappers.backpack_auth import VENUE, WINDOW_MS, BackpackAuth
-from wrappers.backpack_wire import average, side_of, status_of
+from wrappers.backpack_wire import (
+    ERRORS,
+    KINDS,
+    decode_fill,
+    decode_market,
+    decode_order,
+    decode_position,
+    error_of,
+)
 
 if TYPE_CHECKING:
     from wrappers.venue_stream import VenueStream
@@ -73,26 +66,10 @@ _ACCOUNT: Final = "/api/v1/account"
 _HISTORY: Final = "/wapi/v1/history/orders"
 _FILLS: Final = "/wapi/v1/history/fills"
 
-_KINDS: Final[Mapping[str, MarketKind]] = {"PERP": "perp", "SPOT": "spot"}
 _DEPTHS: Final = (5, 10, 20, 50, 100, 500, 1000)
 _PAGE: Final = 1000  # the most that one page of history may hold
 _RECENT: Final = 100  # where an order without an id is looked for: the venue's default page
 _BASIS_POINT: Final = Decimal("0.0001")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-# Said with a 4xx too, and yet nobody knows what became of the command.
-_UNDECIDED: Final = frozenset({"SERVICE_UNAVAILABLE", "SERVER_ERROR", "TIMEOUT"})
-# One code covers several reasons; the wording may change, so it is matched loosely.
-_AMBIGUOUS: Final = frozenset({"INVALID_ORDER", "INVALID_PRICE", "INVALID_CLIENT_REQUEST"})
-_BY_MESSAGE: Final[tuple[tuple[str, type[VenueError]], ...]] = (
-    ("immediately match", PostOnlyWouldCross),
-    ("too far from", PriceOutOfBand),
-    ("price band", PriceOutOfBand),
-    ("reduce", ReduceOnlyRefused),
-    ("signature", AuthError),
-    ("timestamp", AuthError),
-    ("request has expired", AuthError),
-)
 
 
 class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
@@ -123,32 +100,7 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
             }
         ),
         limits={"default": Limit(2000, 60.0)},  # support FAQ, per account
-        errors={
-            401: AuthError,
-            403: AuthError,
-            429: RateLimited,
-            "UNAUTHORIZED": AuthError,
-            "FORBIDDEN": AuthError,
-            "INVALID_SIGNATURE": AuthError,
-            "ACCOUNT_DEACTIVATED": AuthError,
-            "TOO_MANY_REQUESTS": RateLimited,
-            "RESOURCE_NOT_FOUND": OrderNotFound,
-            "INVALID_ORDER": OrderRejected,
-            "INVALID_PRICE": OrderRejected,
-            "INVALID_QUANTITY": OrderRejected,
-            "ORDER_LIMIT": OrderRejected,
-            "POSITION_LIMIT": OrderRejected,
-            "PRECONDITION_FAILED": OrderRejected,
-            "INSUFFICIENT_MARGIN": InsufficientMargin,
-            "INSUFFICIENT_FUNDS": InsufficientMargin,
-            "MAX_LEVERAGE_REACHED": InsufficientMargin,
-            "ACCOUNT_LIQUIDATING": MarketUnavailable,
-            "INVALID_SYMBOL": MarketUnavailable,
-            "INVALID_MARKET": MarketUnavailable,
-            "MAINTENANCE": MarketUnavailable,
-            "TRADING_PAUSED": MarketUnavailable,
-            "TOO_EARLY": MarketUnavailable,
-        },
+        errors=ERRORS,
         order_route="rest",
         client_id=ClientIdForm(1, 2**32 - 1),
         request_bound_ms=WINDOW_MS,
@@ -183,26 +135,7 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
     def decode_error(self, status: int, answer: Json, request: Request) -> MpdexError | None:
         if status < 400 or _is_flat(status, request):
             return None
-        fields = answer if isinstance(answer, dict) else {}
-        code = str(fields.get("code", status))
-        message = str(fields.get("message") or answer or f"HTTP {status}")[:300]
-        if status >= 500 or code in _UNDECIDED:
-            unclear = OutcomeUnknown if request.command else TransportError
-            return unclear(f"{code}: {message}", venue=VENUE, raw=answer, request=str(request))
-        kind = self._refusal(status, code, message.lower(), request)
-        return kind(message, venue=VENUE, raw=answer, code=code, request=str(request))
-
-    def _refusal(self, status: int, code: str, message: str, request: Request) -> type[VenueError]:
-        if code in _AMBIGUOUS:
-            for words, kind in _BY_MESSAGE:
-                if words in message:
-                    return kind
-        if code == "RESOURCE_NOT_FOUND" and request.path != _ORDER:
-            return VenueError
-        known = self.SPEC.errors.get(code) or self.SPEC.errors.get(status)
-        if known is not None and issubclass(known, VenueError):
-            return known
-        return OrderRejected if request.command else VenueError
+        return error_of(status, answer, request, an_order=request.path == _ORDER)
 
     # ----------------------------------------------------------------- markets
 
@@ -212,7 +145,7 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
     @checked
     def decode_markets(self, answers: Sequence[Json]) -> list[Market]:
         """Perpetuals and spot; other kinds (predictions, dated futures) are left out."""
-        return [_market(entry) for entry in answers[0] if entry["marketType"] in _KINDS]
+        return [decode_market(entry) for entry in answers[0] if entry["marketType"] in KINDS]
 
     def encode_mark(self, market: Market) -> Request:
         """A spot market has no mark price; its last trade stands in."""
@@ -284,28 +217,7 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
 
     @checked
     def decode_order(self, answer: Json) -> Order:
-        filled = Decimal(answer["executedQuantity"])
-        size = _size(answer, filled)
-        price = answer.get("price")
-        market = answer["orderType"] == "Market"
-        return Order(
-            id=str(answer["id"]),
-            client_order_id=_text(answer.get("clientId")),
-            symbol=answer["symbol"],
-            side=side_of(answer["side"]),
-            type="market" if market else "limit",
-            price=None if market or price is None else Decimal(price),
-            size=size,
-            filled=filled,
-            average_price=average(filled, Decimal(answer["executedQuoteQuantity"])),
-            status=status_of(answer["status"], size, filled),
-            time_in_force=TimeInForce(answer["timeInForce"]),
-            post_only=bool(answer.get("postOnly")),
-            reduce_only=bool(answer.get("reduceOnly")),
-            reason=answer.get("expiryReason") or "",
-            timestamp_ms=_time_ms(answer["createdAt"]),
-            raw=answer,
-        )
+        return decode_order(answer)
 
     def encode_cancel(self, cancel: CancelRequest, market: Market) -> Request:
         return _command("DELETE", _ORDER, _which(cancel), Lane.CANCEL)
@@ -361,7 +273,7 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
     @checked
     def decode_fills(self, answer: Json, cursor: str | None) -> FillPage:
         """A new fill in between shifts the pages, so that one may come twice, never be missed."""
-        fills = [_fill(entry) for entry in answer]
+        fills = [decode_fill(entry) for entry in answer]
         more = len(fills) >= _PAGE
         return FillPage(fills, str(int(cursor or 0) + len(fills)) if more else None)
 
@@ -374,7 +286,7 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
     def decode_positions(self, answer: Json) -> list[Position]:
         if isinstance(answer, dict):  # 404 of a market without a position
             return []
-        return [_position(entry) for entry in answer if Decimal(entry["netQuantity"])]
+        return [decode_position(entry) for entry in answer if Decimal(entry["netQuantity"])]
 
     def encode_collateral(self) -> Request:
         return _private("/api/v1/capital/collateral", {})
@@ -495,89 +407,5 @@ def _is_flat(status: int, request: Request) -> bool:
     return status == 404 and request.method == "GET" and request.path == _POSITION
 
 
-def _market(entry: Json) -> Market:
-    price, quantity = entry["filters"]["price"], entry["filters"]["quantity"]
-    largest = quantity.get("maxQuantity")
-    coin, multiplier = _coin(entry["baseSymbol"])
-    margin = entry.get("imfFunction") or {}
-    return Market(
-        symbol=entry["symbol"],
-        coin=coin,
-        quote=entry["quoteSymbol"],
-        kind=_KINDS[entry["marketType"]],
-        tick=Decimal(price["tickSize"]),
-        step=Decimal(quantity["stepSize"]),
-        min_size=Decimal(quantity["minQuantity"]),
-        min_notional=None,
-        max_size=None if largest is None else Decimal(largest),
-        multiplier=multiplier,
-        max_leverage=1 / Decimal(margin["base"]) if margin else None,
-        significant_figures=None,
-        active=entry["orderBookState"] == "Open" and entry.get("visible", True),
-        raw=entry,
-    )
-
-
-def _coin(base: str) -> tuple[str, Decimal]:
-    """Small coins are traded by the thousand and written with a small k: kBONK, kPEPE."""
-    if base[:1] == "k" and base[1:2].isupper():
-        return base[1:], Decimal(1000)
-    return base, Decimal(1)
-
-
 def _of_symbol(answer: Json, market: Market) -> Json:
     return next(entry for entry in answer if entry["symbol"] == market["symbol"])
-
-
-def _size(answer: Json, filled: Decimal) -> Decimal:
-    """An untriggered order has its size elsewhere, one sized in quote currency has none."""
-    quantity = Decimal(answer.get("quantity") or 0)
-    trigger = str(answer.get("triggerQuantity") or 0)
-    if quantity or trigger.endswith("%"):
-        return quantity or filled
-    return Decimal(trigger) or filled
-
-
-def _fill(entry: Json) -> Fill:
-    return Fill(
-        id=str(entry["tradeId"]),
-        order_id=str(entry["orderId"]),
-        client_order_id=_text(entry.get("clientId")),
-        symbol=entry["symbol"],
-        side=side_of(entry["side"]),
-        price=Decimal(entry["price"]),
-        size=Decimal(entry["quantity"]),
-        fee=Decimal(entry["fee"]),
-        fee_asset=entry["feeSymbol"],
-        liquidity="maker" if entry["isMaker"] else "taker",
-        timestamp_ms=_time_ms(entry["timestamp"]),
-        raw=entry,
-    )
-
-
-def _position(entry: Json) -> Position:
-    size = Decimal(entry["netQuantity"])
-    liquidation = Decimal(entry.get("estLiquidationPrice") or 0)
-    return Position(
-        symbol=entry["symbol"],
-        side="long" if size > 0 else "short",
-        size=abs(size),
-        entry_price=Decimal(entry["entryPrice"]),
-        mark_price=Decimal(entry["markPrice"]),
-        unrealized_pnl=Decimal(entry["pnlUnrealized"]),
-        liquidation_price=liquidation or None,
-        leverage=None,
-        raw=entry,
-    )
-
-
-def _text(value: Json) -> str | None:
-    return None if value is None else str(value)
-
-
-def _time_ms(value: Json) -> int:
-    """A number in the order endpoints, text without a zone (meaning UTC) in the history."""
-    text = str(value)
-    if text.isdecimal():
-        return int(text)
-    return (datetime.fromisoformat(text).replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)

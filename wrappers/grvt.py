@@ -142,8 +142,9 @@ class GrvtExchange(MultiPerpDexMixin, MultiPerpDex):
         errors=ERRORS,
         order_route="ws",
         client_id=ClientIdForm(2**63, 2**64 - 1),  # the web page uses the lower half
-        # None although immediate orders are bounded: a resting one is as good as its signature.
+        # A resting order is as good as its signature; one that must trade at once expires with it.
         request_bound_ms=None,
+        immediate_bound_ms=IMMEDIATE_NS // 1_000_000,
     )
     BOOK_SNAPSHOT = "stream"
 

@@ -8,6 +8,7 @@ without them, and they bring asyncio, which is most of what an import of this li
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -126,7 +127,7 @@ class DexCore(Translation):
         }
 
     @property
-    def rest_counts(self) -> Mapping[tuple[str, str], int]:
+    def rest_counts(self) -> Counter[tuple[str, str]]:
         """(method, path) -> requests sent so far."""
         return self._rest.counts
 

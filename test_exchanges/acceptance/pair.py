@@ -14,7 +14,7 @@ from exchange_factory import create_exchange
 from mpdex.sim.records import SimFill, Traded
 from mpdex.sim.run import Running, start
 from mpdex.utils.clock import Clock
-from multi_perp_dex import MultiPerpDexMixin
+from multi_perp_dex import Exchange
 from strategies.config import HedgeConfig
 from strategies.hedge import HedgeResult, Stop, run_hedge
 
@@ -28,8 +28,8 @@ class Pair:
     """Two venues, open, and what is true at them."""
 
     world: Running
-    primary: MultiPerpDexMixin
-    hedge: MultiPerpDexMixin
+    primary: Exchange
+    hedge: Exchange
     stop: Stop = field(default_factory=Stop)
     worst: Decimal = ZERO
     flat_after: list[float] = field(default_factory=list)  # seconds of each exposure
@@ -104,7 +104,6 @@ async def opened(
             for venue in (PRIMARY, HEDGE):
                 params = key_params(world, venue, **(keys or {}).get(venue, {}))
                 dex = await create_exchange(venue, params, clock=clock)
-                assert isinstance(dex, MultiPerpDexMixin)
                 dexes.append(dex)
             yield Pair(world, *dexes)
         finally:

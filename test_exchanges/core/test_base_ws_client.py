@@ -132,7 +132,7 @@ async def test_ws_url_of_the_class_is_used() -> None:
 async def test_a_lost_connection_comes_back(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "wrappers")
+    caplog.set_level(logging.INFO, "mpdex.stream")
     async with Server(talk) as server:
         client = GuideClient(url=server.url, engine=engine, name="acme")
         await client.connect()

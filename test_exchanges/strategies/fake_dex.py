@@ -112,6 +112,7 @@ class FakeDex:
             request_bound_ms=self.bound_ms,
         )
         self.rest_counts: Counter[tuple[str, str]] = Counter()
+        self.warmed = 0
         self.orders: dict[str, Truth] = {}
         self.fills: list[Fill] = []
         self.position = D(0)
@@ -155,6 +156,9 @@ class FakeDex:
         self._execute(order, min(size, order.request.size - order.filled), "maker")
 
     # ----------------------------------------------------------------- verbs
+
+    async def warm(self) -> None:
+        self.warmed += 1
 
     async def find_symbol(self, coin: str) -> str:
         if coin != self.market["coin"]:

@@ -466,3 +466,28 @@ def test_what_cannot_work_is_refused_before_any_order(
 
 def test_an_outcome_unknown_is_no_refusal() -> None:
     assert not issubclass(OutcomeUnknown, TransportError)
+
+
+def test_a_quiet_market_leaves_no_order_connection_idle(tmp_path: Path) -> None:
+    def nobody_trades(stage: Stage) -> None:
+        stage.primary.auto_fill = None
+        stage.later(100, stage.stop.ask)
+
+    result, stage = play(tmp_path, nobody_trades, iterations=100)
+    assert result.exit_code == 6
+    assert stage.hedge.warmed >= 2
+
+
+def test_a_residue_below_the_minimum_value_is_taken_along(tmp_path: Path) -> None:
+    """0.02 stay of a closing cycle, less than the venue takes: the next cycle has to help."""
+
+    def most_of_the_second(stage: Stage) -> None:
+        sizes = iter([D("0.5"), D("0.48")])
+        stage.primary.market = market(min_notional=D(100))
+        stage.primary.auto_fill = lambda request: [(0.5, next(sizes, request.size))]
+
+    result, stage = play(tmp_path, most_of_the_second, iterations=2, fill_timeout=2.0)
+    assert result.exit_code == 0
+    assert_flat(stage)
+    filled = [Decimal(row["filled"]) for row in rows(tmp_path, "cycles")]
+    assert filled == [D("0.5"), D("0.48"), D("0.5"), D("0.48")]

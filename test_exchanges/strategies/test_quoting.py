@@ -161,7 +161,12 @@ def test_sides_alternate_and_an_open_pair_is_closed() -> None:
     assert next_side("alternate", D(1), step, "buy") == ("sell", True)
     assert next_side("alternate", D(-1), step, "sell") == ("buy", True)
     assert next_side("short-first", D(0), step, "sell") == ("sell", False)
-    assert next_side("long-first", D("0.001"), step, "buy") == ("buy", False)
+
+
+def test_what_is_too_small_to_be_closed_is_taken_along() -> None:
+    smallest = D("0.01")
+    assert next_side("long-first", D("0.001"), smallest, "buy") == ("sell", False)
+    assert next_side("alternate", D("-0.001"), smallest, "sell") == ("buy", False)
 
 
 def test_through_reaches_at_least_the_band() -> None:
