@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ("mpdex", "wrappers", "strategies", "multi_perp_dex.py", "exchange_factory.py")
-TASK_OWNERS = {"wrappers/base_ws_client.py", "strategies/hedge.py"}
+TASK_OWNERS = {"wrappers/base_ws_client.py", "strategies/driver.py"}
 TASK_MAKERS = {"create_task", "ensure_future", "run_in_executor", "to_thread"}
 CORE = ("mpdex/utils/", "mpdex/dex/", "strategies/")
 # Modules of the core that a venue family owns by name (DESIGN section 2).
