@@ -526,6 +526,27 @@ def test_a_report_counts_at_once_and_its_fill_moves_nothing() -> None:
     assert [trade.size for trade in world.trades] == [D(4)]
 
 
+def test_no_quote_while_the_rest_of_a_hedge_is_owed() -> None:
+    world, quote = quoting_world()
+    world.land(quote, 0)
+    world.execute(quote, D(4))
+    while world.mail:
+        world.deliver(0)
+    quote.over = True  # canceled by the venue, with six of ten left to quote
+    world.report(quote)
+    (hedge,) = (o for o in world.orders.values() if o.kind is Kind.HEDGE)
+    world.land(hedge, 5)
+    while world.mail:
+        world.deliver(0)
+    world.feed(Timer())
+    assert world.desk.owing
+    assert not world.desk.active
+    assert [o.kind for o in world.orders.values()] == [Kind.MAKER, Kind.HEDGE]
+    world.now += 0.3
+    world.tick()
+    assert [o.kind for o in world.orders.values()][2:] == [Kind.HEDGE]
+
+
 # --------------------------------------------------------------------------- the tables
 
 
