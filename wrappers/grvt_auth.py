@@ -16,7 +16,7 @@ from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 
-from mpdex.errors import AuthError, BadOrder, ProtocolError
+from mpdex.errors import AuthError, BadOrder, ProtocolError, UsageError
 from mpdex.types import Json, Session
 from mpdex.utils.precision import plain
 from mpdex.utils.signing.eip712 import EvmSigner, digest, domain_separator, keccak256, type_hash
@@ -296,8 +296,12 @@ class GrvtSigner:
 
 @lru_cache(maxsize=8)
 def signer(private_key: str, chain_id: int) -> GrvtSigner:
-    """The prepared signer of a key, made once."""
-    return GrvtSigner(private_key, chain_id)
+    """The prepared signer of a key, made once. Raises: UsageError, without the key in it."""
+    try:
+        return GrvtSigner(private_key, chain_id)
+    except UsageError as error:
+        advice = f"{error}; private_key is that of the API key's signer (keys/copy.pk_grvt.py)"
+        raise UsageError(advice, venue=VENUE) from None
 
 
 def nonce_of(client_id: int, now_ns: int) -> int:
