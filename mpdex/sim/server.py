@@ -13,6 +13,7 @@ from typing import Self
 
 from mpdex.sim.control import Control
 from mpdex.sim.faults import FaultBook
+from mpdex.sim.funding import FundingSchedule
 from mpdex.sim.host import Counts, VenueHost
 from mpdex.sim.market import Stage
 from mpdex.sim.venue import Handler, SimConnection, SimReply, SimRequest, SimVenue
@@ -59,11 +60,14 @@ class SimServer:
             venue.name: VenueHost(venue, clock=clock, rng=rng, faults=faults, counts=self.counts)
             for venue in venues
         }
+        exchanges = [host.exchange for host in self.hosts.values()]
+        self.funding = FundingSchedule(exchanges, clock)
         self.control = Control(self.hosts, faults=faults, counts=self.counts)
 
     async def start(self, ports: Mapping[str, int] | None = None, control_port: int = 0) -> None:
         """Play the market, then listen; ports not named are free ones."""
         self.stage.start()
+        self.funding.start()
         for name, host in self.hosts.items():
             await host.start((ports or {}).get(name, 0))
         await self.control.start(control_port)
@@ -72,6 +76,7 @@ class SimServer:
     async def close(self) -> None:
         """Cut every socket and stop every timer; nothing is left running."""
         self.stage.close()
+        self.funding.close()
         self.faults.close()
         for host in self.hosts.values():
             await host.close()
