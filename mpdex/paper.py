@@ -50,9 +50,10 @@ class PaperVenue:
         self._fees = fees
         self._ids = count(1)
         self._orders: dict[str, Order] = {}  # by client id
+        self._resting: dict[str, Order] = {}
         self._fills: list[Fill] = []
         self._positions: dict[str, Decimal] = defaultdict(Decimal)
-        self._costs: dict[str, Decimal] = defaultdict(Decimal)
+        self._entries: dict[str, Decimal] = defaultdict(Decimal)
         self._watched: dict[str, Stop] = {}
         self._on_fills: list[tuple[str, Callable[[Fill], None]]] = []
         self._on_orders: list[tuple[str, Callable[[Order], None]]] = []
@@ -115,6 +116,8 @@ class PaperVenue:
             self._fill(paper, price, min(size, paper["size"] - paper["filled"]), "taker")
         if paper["status"] is OrderStatus.OPEN and paper["time_in_force"] is not TimeInForce.GTC:
             self._end(paper, OrderStatus.EXPIRED)
+        elif paper["status"] is OrderStatus.OPEN:
+            self._resting[order.client_id] = paper
         return _answered(paper)
 
     def submit_cancel(self, cancel: CancelRequest) -> Coroutine[Any, Any, Order | None]:
@@ -145,10 +148,10 @@ class PaperVenue:
     # ----------------------------------------------------------------- matching
 
     def _match(self, book: Book) -> None:
-        for order in tuple(self._orders.values()):
-            resting = order["symbol"] == book.symbol and not order["status"].terminal
-            if resting and order["price"] is not None and self._crossed(order):
-                self._fill(order, order["price"], order["size"] - order["filled"], "maker")
+        for order in tuple(self._resting.values()):
+            price = order["price"]
+            if order["symbol"] == book.symbol and price is not None and self._crossed(order):
+                self._fill(order, price, order["size"] - order["filled"], "maker")
 
     def _crossed(self, order: Order) -> list[tuple[Decimal, Decimal]]:
         """Levels of the other side that the order reaches, as far as it needs them."""
@@ -183,16 +186,27 @@ class PaperVenue:
         )
         self._fills.append(fill)
         signed = size if order["side"] == "buy" else -size
-        self._positions[symbol] += signed
-        self._costs[symbol] += signed * price
+        self._hold(symbol, signed, price)
+        paid = (order["average_price"] or ZERO) * order["filled"] + price * size
         order["filled"] += size
-        order["average_price"] = price
+        order["average_price"] = paid / order["filled"]
         self._soon(self._on_fills, symbol, fill)
         if order["filled"] == order["size"]:
             self._end(order, OrderStatus.FILLED)
 
+    def _hold(self, symbol: str, signed: Decimal, price: Decimal) -> None:
+        """What grows a position moves its entry price; what closes it does not."""
+        held, entry = self._positions[symbol], self._entries[symbol]
+        now = held + signed
+        if held * signed >= 0:
+            self._entries[symbol] = (entry * held + price * signed) / now
+        elif held * now < 0:
+            self._entries[symbol] = price
+        self._positions[symbol] = now
+
     def _end(self, order: Order, status: OrderStatus) -> None:
         order["status"] = status
+        self._resting.pop(order["client_order_id"] or "", None)
         self._soon(self._on_orders, order["symbol"], order.copy())
 
     def _soon(
@@ -233,7 +247,7 @@ class PaperVenue:
             symbol=symbol,
             side="long" if size > 0 else "short",
             size=abs(size),
-            entry_price=self._costs[symbol] / size,
+            entry_price=self._entries[symbol],
             mark_price=None,
             unrealized_pnl=None,
             liquidation_price=None,
