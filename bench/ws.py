@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from bench.harness import ROUNDS, TRIES, Row, ratio_row, restless
 from bench.servers import FRAME
 from bench.workers import Worker, questions, say, uncollected
+from mpdex.errors import MissingDependency
 from mpdex.types import Event, Topic
 from wrappers.venue_stream import VenueStream
 
@@ -133,9 +134,8 @@ async def _connect(ports: dict[str, Any]) -> dict[str, Any]:
         )
         try:
             await stream.connect()
-        except Exception as error:  # a peer that is not installed is left out
-            if "not installed" not in str(error):
-                raise
+        except MissingDependency:
+            continue  # a peer that is not installed is left out
         else:
             talkers[engine] = stream
     return talkers

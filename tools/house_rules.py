@@ -20,7 +20,16 @@ ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ("mpdex", "wrappers", "strategies", "multi_perp_dex.py", "exchange_factory.py")
 TASK_OWNERS = {"wrappers/base_ws_client.py", "strategies/driver.py"}
 TASK_MAKERS = {"create_task", "ensure_future", "run_in_executor", "to_thread"}
-CORE = ("mpdex/utils/", "mpdex/dex/", "strategies/")
+CORE = (
+    "mpdex/utils/",
+    "mpdex/dex/",
+    "mpdex/types.py",
+    "mpdex/errors.py",
+    "mpdex/actions.py",
+    "mpdex/paper.py",
+    "multi_perp_dex.py",
+    "strategies/",
+)
 # Modules of the core that a venue family owns by name (DESIGN section 2).
 FAMILY = {"hyperliquid_base.py", "common_hyperliquid.py", "common_pacifica.py"}
 VENUES = re.compile(

@@ -57,6 +57,11 @@ def market(symbol: str = "ETH-PERP", **changes: Any) -> Market:
     return Market(**{**facts, **changes})  # type: ignore[typeddict-item]
 
 
+def whole_market(symbol: str) -> Market:
+    """One that trades whole coins, for stories told in small numbers."""
+    return market(symbol, coin="X", step=D(1), min_size=D(1))
+
+
 @dataclass
 class Plan:
     """What happens to one placement.

@@ -46,30 +46,12 @@ from strategies.words import (
     Timer,
     Trade,
 )
+from test_exchanges.strategies.fake_dex import whole_market
 
 D = Decimal
 ZERO = D(0)
 SIZE = D(10)
 BOUND = 2.0
-
-
-def whole_market(symbol: str) -> Market:
-    return Market(
-        symbol=symbol,
-        coin="X",
-        quote="USD",
-        kind="perp",
-        tick=D("0.01"),
-        step=D(1),
-        min_size=D(1),
-        min_notional=None,
-        max_size=None,
-        multiplier=D(1),
-        max_leverage=None,
-        significant_figures=None,
-        active=True,
-        raw=None,
-    )
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from decimal import Decimal
 
-from mpdex.types import Fill, Market, Order, OrderRequest, OrderStatus, TimeInForce
+from mpdex.types import Fill, Order, OrderRequest, OrderStatus, TimeInForce
 from strategies.config import HedgeConfig
 from strategies.desk import Desk, Setup
 from strategies.hedge_core import step
@@ -23,28 +23,10 @@ from strategies.words import (
     StreamBack,
     Timer,
 )
+from test_exchanges.strategies.fake_dex import whole_market
 
 D = Decimal
 SIZE = D(10)
-
-
-def market(symbol: str) -> Market:
-    return Market(
-        symbol=symbol,
-        coin="X",
-        quote="USD",
-        kind="perp",
-        tick=D("0.01"),
-        step=D(1),
-        min_size=D(1),
-        min_notional=None,
-        max_size=None,
-        multiplier=D(1),
-        max_leverage=None,
-        significant_figures=None,
-        active=True,
-        raw=None,
-    )
 
 
 class Play:
@@ -60,7 +42,7 @@ class Play:
         self.desk = Desk(
             Setup(
                 config=config,
-                markets={role: market(role) for role in ROLES},
+                markets={role: whole_market(role) for role in ROLES},
                 bounds=dict.fromkeys(ROLES, 2.0),
                 acks=dict.fromkeys(ROLES, 0.5),
                 baseline=dict.fromkeys(ROLES, D(0)),
