@@ -53,12 +53,19 @@ class Phase(StrEnum):
     """What the run as a whole is doing."""
 
     STARTING = "starting"
+    RECONCILING = "reconciling"
+    PREFLIGHT = "preflight"
     RUNNING = "running"
+    PAUSED = "paused"
     RECOVERING = "recovering"
     REDUCING = "reducing"
     DRAINING = "draining"
-    HALTED = "halted"
+    HALTED_FLAT = "halted flat"
+    HALTED_EXPOSED = "halted exposed"
     STOPPED = "stopped"
+
+
+HALTED = (Phase.HALTED_FLAT, Phase.HALTED_EXPOSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,7 +304,7 @@ class Desk:
 
     def stop(self, code: int, why: str) -> None:
         """End in good order; the first reason stays, a worse one is not hidden by it."""
-        if self.phase in (Phase.DRAINING, Phase.HALTED, Phase.STOPPED):
+        if self.phase in (Phase.DRAINING, *HALTED, Phase.STOPPED):
             if code == 4:
                 self.exit_code, self.exit_reason = code, why
             return
@@ -390,7 +397,7 @@ class Desk:
 
 # The first row whose condition holds names the state.
 STATES: tuple[tuple[State, Callable[[Desk], bool]], ...] = (
-    (State.HALTED, lambda d: d.exposed or d.phase in (Phase.HALTED, Phase.STOPPED)),
+    (State.HALTED, lambda d: d.exposed or d.phase in (*HALTED, Phase.STOPPED)),
     (State.UNSURE, lambda d: d.doubtful or not all(d.live.values())),
     (State.UNWINDING, lambda d: d.has(Kind.UNWIND) or bool(d.episode.must_unwind)),
     (State.HEDGING, lambda d: d.has(Kind.HEDGE) or d.owing),
@@ -401,7 +408,7 @@ STATES: tuple[tuple[State, Callable[[Desk], bool]], ...] = (
 # What may be sent in each state. A quote is only ever sent from IDLE; what makes neutral may be
 # sent wherever something can be owed: UNKNOWN is reserved, so the debt is only the new part.
 MAY_PLACE: Mapping[State, frozenset[Kind]] = {
-    State.IDLE: frozenset({Kind.MAKER, Kind.FLATTEN}),
+    State.IDLE: frozenset({Kind.MAKER, Kind.FLATTEN, Kind.CANARY}),
     State.QUOTING: frozenset(),
     State.HEDGING: frozenset({Kind.HEDGE}),
     State.UNSURE: frozenset({Kind.HEDGE, Kind.UNWIND}),

@@ -301,7 +301,7 @@ WORK: Mapping[Phase, tuple[Worker, ...]] = {
     Phase.RECOVERING: (*_ALWAYS, recover),
     Phase.REDUCING: (*_ALWAYS, reduce, quote),
     Phase.DRAINING: (*_ALWAYS, drain),
-    Phase.HALTED: (*_ALWAYS, halt),
+    Phase.HALTED_EXPOSED: (*_ALWAYS, halt),
     Phase.STOPPED: (),
 }
 

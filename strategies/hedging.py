@@ -93,7 +93,7 @@ def expose(desk: Desk, why: str) -> None:
     desk.exposed = True
     desk.stops_before = desk.stops
     desk.exit_code, desk.exit_reason = 4, why
-    desk.enter(Phase.HALTED, why)
+    desk.enter(Phase.HALTED_EXPOSED, why)
     desk.say(Halt(why, exposed=True))
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from mpdex.utils.orders import State, TrackedOrder
 from strategies.ledger import ZERO, OrderKey, signed
-from strategies.words import Kind, Role
+from strategies.words import Kind, Role, Source
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,6 +23,7 @@ class Tracked(TrackedOrder):
         barred: its cancel took so long that the whole venue was asked.
         trigger_ms: venue time of the fill that made this hedge necessary.
         synthetic_price: average of the synthetic part.
+        sources: channels by which reports on it have come; an acknowledgement is none.
         told: the synthetic part is recorded as a trade of its own: nobody waits for its fills.
     """
 
@@ -46,6 +47,7 @@ class Tracked(TrackedOrder):
     decision_price: Decimal | None = None
     trigger_ms: int | None = None
     synthetic_price: Decimal = ZERO
+    sources: set[Source] = field(default_factory=set)
     told: bool = False
 
     @property

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     HEDGE = "hedge"
     UNWIND = "unwind"
     FLATTEN = "flatten"
+    CANARY = "canary"
 
 
 class Refusal(StrEnum):
@@ -181,12 +182,15 @@ class Snapshot:
     Attributes:
         orders: client id -> the order, None: not found.
         position: signed, in coins.
+        strays: open orders made by this program that were not asked about: of an earlier run, or
+            one that was thought gone.
     """
 
     role: Role
     orders: Mapping[str, Order | None]
     fills: tuple[Fill, ...]
     position: Decimal
+    strays: tuple[Order, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +199,64 @@ class SnapshotFailed:
 
     role: Role
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PositionSeen:
+    """A position as the stream tells it, signed. It checks the ledger and never feeds it."""
+
+    role: Role
+    position: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRead:
+    """Margin of one account now; None where the venue does not tell.
+
+    Attributes:
+        free, equity: in quote currency.
+        leverage: in force on the market.
+        liquidation: price at which the position is taken away.
+    """
+
+    role: Role
+    free: Decimal | None
+    equity: Decimal | None
+    leverage: Decimal | None = None
+    liquidation: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRead:
+    """How far the venue's clock is ahead of ours, in milliseconds."""
+
+    role: Role
+    skew_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class FundingRead:
+    """Funding of one market: the rate of one interval as a fraction (longs pay a positive one), and
+    when it is due, in milliseconds since the epoch; None: not told."""
+
+    role: Role
+    rate: Decimal
+    due_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JournalFailed:
+    """The disk takes no more lines: nothing new may be begun."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorAsked:
+    """A word from the operator beside the stop signal. `who`: for the journal."""
+
+    what: Literal["pause", "resume", "drain", "flatten"]
+    who: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +282,12 @@ Event: TypeAlias = (
     | StreamBack
     | Snapshot
     | SnapshotFailed
+    | PositionSeen
+    | AccountRead
+    | ClockRead
+    | FundingRead
+    | JournalFailed
+    | OperatorAsked
     | StopAsked
 )
 
@@ -264,6 +332,27 @@ class Recover:
     role: Role
     orders: Mapping[str, str]
     since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Ask for something that only gates look at; silence is no news."""
+
+    role: Role
+    what: Literal["account", "clock", "funding"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """For the operator, on every channel he has. `page`: repeated until somebody could wake up.
+
+    Attributes:
+        topic: start, stop, pause, unwind, halt, exposed, resolved, silence, external.
+    """
+
+    topic: str
+    text: str
+    page: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,5 +441,16 @@ class CycleDone:
 
 
 Command: TypeAlias = (
-    Place | Cancel | Query | Recover | SetTimer | Halt | Finish | Note | Trade | CycleDone
+    Place
+    | Cancel
+    | Query
+    | Recover
+    | Read
+    | Alarm
+    | SetTimer
+    | Halt
+    | Finish
+    | Note
+    | Trade
+    | CycleDone
 )
