@@ -6,16 +6,40 @@ explained there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from mpdex.errors import UsageError
+from strategies.limits import Limits
+from strategies.words import ROLES, Role
 
-Direction = Literal["alternate", "long-first", "short-first"]
+Count = Literal["attempts", "fills"]
+Direction = Literal["alternate", "basis", "funding", "long-first", "short-first"]
+Gate = Literal["roundtrip", "strict", "no-loss", "off"]
 Mode = Literal["sim", "dry", "live"]
 Ending = Literal["flatten", "neutral"]
+External = Literal["halt", "adopt", "neutralise"]
+Baseline = Literal["refuse", "keep", "close"]
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class FeeRates:
+    """What a venue is assumed to charge where it does not tell, in bps of the traded value.
+
+    Negative: received. The defaults are the entry tier of a venue that pays no rebate.
+    """
+
+    maker: Decimal = Decimal(2)
+    taker: Decimal = Decimal(5)
+
+
+def _entry_tier() -> Mapping[Role, FeeRates]:
+    return {role: FeeRates() for role in ROLES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +52,32 @@ class HedgeConfig:
         count: "attempts" counts every cycle, "fills" only those in which the maker traded.
         target_volume: stop after this traded value, both venues together; None: no target.
         max_loss: stop when the session has lost more, in quote currency; None: no stop.
+        gate: which cost a quote may have. "roundtrip" looks at the pair of an opening and a
+            closing, so that a lasting difference of the two prices costs nothing; "strict" looks
+            at each trade alone; "no-loss" is roundtrip at a cost of zero; "off" asks nothing, and
+            sets the session's cost cap aside.
+        max_cost_bps: most that a cycle may cost, fees included, in bps of its value on the primary.
+        max_position: most coins held on the primary; more than `size` lets several openings of one
+            direction follow each other. None: `size`.
+        close_patience: in this time the cost allowed for closing grows to twice `max_cost_bps`.
         fill_timeout: age at which a quote is judged; an attempt lasts at most twice as long.
-        direction: which side opens when no pair is open.
+        direction: which side opens when no pair is open: the other one than last time, the one with
+            the higher edge, the one that receives funding, or always the same.
         on_complete: what to do with an open pair when the work is done.
         on_exit: the same after a first interrupt.
-        keep_baseline: start although positions exist; they are then no part of the run.
+        on_external: what a position change that is not ours leads to.
+        adopt_baseline: what to do with positions found at the start: refuse to run, keep them (they
+            are then no part of the run), or close them first.
+        resume: go on counting where the last run of this pair stopped.
+        force: start although the last runs crashed quickly one after another.
+        exclusive: nobody else trades on these accounts, so everything open may be canceled.
+        canary: try both venues with orders that cannot fill before the first quote.
+        assumed_fees: by role, used where the venue does not tell its fees.
+        reconcile_light, reconcile_full: seconds between two looks at positions and open orders,
+            and between two that ask for everything.
+        silence: seconds without a fill after which the operator is told.
         primary_symbol, hedge_symbol: the venue's own spelling where the coin is not enough.
+        limits: numbers of the gates.
     """
 
     primary: str
@@ -41,14 +85,24 @@ class HedgeConfig:
     ticker: str
     size: Decimal
     iterations: int = 10
-    count: Literal["attempts", "fills"] = "attempts"
+    count: Count = "attempts"
     target_volume: Decimal | None = None
     max_loss: Decimal | None = None
+    gate: Gate = "roundtrip"
+    max_cost_bps: Decimal = Decimal(8)
+    max_position: Decimal | None = None
+    close_patience: float = 1800.0
     fill_timeout: float = 10.0
     direction: Direction = "alternate"
     on_complete: Ending = "flatten"
     on_exit: Ending = "neutral"
-    keep_baseline: bool = False
+    on_external: External = "halt"
+    adopt_baseline: Baseline = "refuse"
+    resume: bool = False
+    force: bool = False
+    exclusive: bool = False
+    canary: bool = True
+    assumed_fees: Mapping[Role, FeeRates] = field(default_factory=_entry_tier)
     mode: Mode = "sim"
     logs: Path = Path("logs")
     primary_symbol: str | None = None
@@ -82,6 +136,13 @@ class HedgeConfig:
     max_spread_bps: Decimal = Decimal(30)
     max_distance: Decimal = Decimal("0.05")  # of the two mids, as a fraction
 
+    limits: Limits = field(default_factory=Limits)
+
+    # looking again
+    reconcile_light: float = 15.0
+    reconcile_full: float = 60.0
+    silence: float = 600.0
+
     # getting well, and ending
     recover_limit: float = 120.0
     reread: float = 1.0
@@ -91,19 +152,77 @@ class HedgeConfig:
     settle_grace: float = 5.0
 
     def __post_init__(self) -> None:
-        for broken, sentence in (
-            (self.size <= 0, f"size {self.size} is not positive; give a size such as 0.01"),
-            (self.iterations < 1, f"{self.iterations} iterations: give 1 or more"),
-            (self.fill_timeout <= 0, f"fill timeout {self.fill_timeout}: give seconds above 0"),
-            (
-                self.primary == self.hedge,
-                f"{self.primary} cannot hedge itself; name two different venues",
-            ),
-        ):
+        for broken, sentence in (*self._numbers(), *self._choices()):
             if broken:
                 raise UsageError(sentence)
+
+    def _numbers(self) -> Iterator[tuple[bool, str]]:
+        yield self.size <= 0, f"size {self.size} is not positive; give a size such as 0.01"
+        yield self.iterations < 1, f"{self.iterations} iterations: give 1 or more"
+        yield (
+            self.fill_timeout <= 0,
+            f"fill timeout {self.fill_timeout}: give seconds above 0",
+        )
+        yield (
+            self.primary == self.hedge,
+            f"{self.primary} cannot hedge itself; name two different venues",
+        )
+        yield (
+            self.max_cost_bps < 0,
+            f"maximum cost of {self.max_cost_bps} bps: give 0 or more; --gate no-loss is 0",
+        )
+        yield (
+            self.position_limit < self.size,
+            f"maximum position {self.max_position} is below the size of one clip, {self.size}",
+        )
+        yield (
+            self.close_patience <= 0,
+            f"close patience {self.close_patience}: give seconds above 0",
+        )
+        for name in ("target_volume", "max_loss"):
+            bound = getattr(self, name)
+            yield (
+                bound is not None and bound <= 0,
+                f"{name.replace('_', ' ')} {bound}: give an amount above 0, or leave it out",
+            )
+
+    def _choices(self) -> Iterator[tuple[bool, str]]:
+        for name, choices in _CHOICES.items():
+            chosen, known = getattr(self, name), get_args(choices)
+            yield (
+                chosen not in known,
+                f"{name.replace('_', '-')} {chosen!r}: choose {', '.join(known)}",
+            )
+
+    @property
+    def position_limit(self) -> Decimal:
+        """Most coins held on the primary."""
+        return self.size if self.max_position is None else self.max_position
+
+    @property
+    def cost_limit_bps(self) -> Decimal | None:
+        """Most that an opening may cost; None: anything."""
+        match self.gate:
+            case "off":
+                return None
+            case "no-loss":
+                return ZERO
+            case _:
+                return self.max_cost_bps
 
     @property
     def stem(self) -> str:
         """How the files of this pair begin."""
         return f"2dex_{self.primary}_{self.hedge}_{self.ticker}"
+
+
+_CHOICES: Mapping[str, Any] = {
+    "count": Count,
+    "direction": Direction,
+    "gate": Gate,
+    "on_complete": Ending,
+    "on_exit": Ending,
+    "on_external": External,
+    "adopt_baseline": Baseline,
+    "mode": Mode,
+}

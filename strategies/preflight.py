@@ -141,7 +141,7 @@ def _values(
 
 
 def _baseline(config: HedgeConfig, baseline: Mapping[Role, Decimal]) -> list[str]:
-    if config.keep_baseline:
+    if config.adopt_baseline == "keep":
         return []
     return [
         f"{role} already holds {plain(size)}; close it first (mpdex close), or say "
