@@ -12,8 +12,10 @@
     |  |- AuthError               SessionEnded: a new login mends it
     |  |- RateLimited             .retry_after (seconds, None where the venue does not say)
     |  |- OrderNotFound
-    |  |- OrderRejected           InsufficientMargin, PostOnlyWouldCross, ReduceOnlyRefused,
-    |                             PriceOutOfBand, MarketUnavailable
+    |  |- OrderRejected           InsufficientMargin, LimitReached, PostOnlyWouldCross,
+    |                             ReduceOnlyRefused, PriceOutOfBand, MarketUnavailable,
+    |                             SymbolRefused, PrecisionRefused, NonceRefused, NoImmediateMatch,
+    |                             DuplicateClientId (an earlier copy may be live)
     |- TransportError             no answer, or none that can be trusted           .request
     |  |- NotSynced               we do not know the account (or the book) at this moment
     |- ProtocolError              an answer this version does not understand       .request
@@ -129,6 +131,30 @@ class PriceOutOfBand(OrderRejected):
 
 class MarketUnavailable(OrderRejected):
     """The market is closed, paused, or in a mode that refuses this order."""
+
+
+class SymbolRefused(OrderRejected):
+    """The venue does not trade that symbol, whatever its list says."""
+
+
+class PrecisionRefused(OrderRejected):
+    """Off the tick or the step, or below a minimum: market facts are older than the venue's."""
+
+
+class LimitReached(OrderRejected):
+    """A cap on open interest, on the position or on the number of orders."""
+
+
+class NonceRefused(OrderRejected):
+    """The nonce was used or skipped: this copy never lands."""
+
+
+class NoImmediateMatch(OrderRejected):
+    """An immediate order found nothing to trade with."""
+
+
+class DuplicateClientId(OrderRejected):
+    """The client order id is in use: an earlier copy may be live."""
 
 
 class _Unanswered(MpdexError):

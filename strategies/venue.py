@@ -11,17 +11,23 @@ from typing import Any, Protocol
 
 from mpdex.errors import (
     AuthError,
+    DuplicateClientId,
     InsufficientMargin,
+    LimitReached,
     MarketUnavailable,
     MpdexError,
+    NoImmediateMatch,
+    NonceRefused,
     OrderRejected,
     PostOnlyWouldCross,
+    PrecisionRefused,
     PriceOutOfBand,
     RateLimited,
     ReduceOnlyRefused,
+    SessionEnded,
+    SymbolRefused,
     TransportError,
     UsageError,
-    VenueError,
 )
 from mpdex.types import (
     CancelRequest,
@@ -63,6 +69,7 @@ class Venue(Protocol):
     ) -> Coroutine[Any, Any, Order]: ...
     def submit_cancel(self, cancel: CancelRequest) -> Coroutine[Any, Any, Order | None]: ...
     def new_client_id(self) -> str: ...
+    def decode_reason(self, reason: str) -> type[Exception] | None: ...
 
     async def start_streams(self, topics: Sequence[Topic]) -> None: ...
     def book(self, symbol: str) -> Book: ...
@@ -72,27 +79,41 @@ class Venue(Protocol):
     def on_stream(self, callback: Callable[[Any], None]) -> Unsubscribe: ...
 
 
-# First match wins. What is not here may have arrived: its outcome is not known.
-_REFUSALS: tuple[tuple[type[MpdexError], Refusal], ...] = (
+# First match wins. What is not here may have arrived: its outcome is not known. So is a refusal
+# with a code that nobody has classified yet: a plain VenueError.
+_REFUSALS: tuple[tuple[type[Exception], Refusal], ...] = (
     (PostOnlyWouldCross, Refusal.POST_ONLY),
+    (SymbolRefused, Refusal.SYMBOL),
     (InsufficientMargin, Refusal.MARGIN),
+    (LimitReached, Refusal.LIMIT),
     (PriceOutOfBand, Refusal.PRICE_BAND),
     (ReduceOnlyRefused, Refusal.REDUCE_ONLY),
     (MarketUnavailable, Refusal.VENUE_MODE),
+    (SessionEnded, Refusal.SESSION),
     (AuthError, Refusal.PERMISSION),
+    (NonceRefused, Refusal.NONCE),
+    (PrecisionRefused, Refusal.PRECISION),
     (RateLimited, Refusal.RATE),
+    (NoImmediateMatch, Refusal.NO_MATCH),
+    (DuplicateClientId, Refusal.DUPLICATE_ID),
     (UsageError, Refusal.PRECISION),
     (OrderRejected, Refusal.OTHER),
-    (VenueError, Refusal.OTHER),
     (TransportError, Refusal.NOT_SENT),
 )
+
+
+def refusal_class(kind: type[Exception] | None) -> Refusal | None:
+    """The class of refusal that a class of error stands for; None: none, or not known."""
+    if kind is None:
+        return None
+    return next((refusal for error, refusal in _REFUSALS if issubclass(kind, error)), None)
 
 
 def failure(place: Place, error: MpdexError) -> Event:
     """What an error on a placement means: a definite refusal, or an outcome nobody knows."""
     client_id, detail = place.order.client_id, str(error)
-    for kind, refusal in _REFUSALS:
-        if isinstance(error, kind):
-            after = error.retry_after if isinstance(error, RateLimited) else None
-            return PlaceRefused(place.role, client_id, refusal, detail, after)
-    return OutcomeNotKnown(place.role, client_id, detail)
+    refusal = refusal_class(type(error))
+    if refusal is None:
+        return OutcomeNotKnown(place.role, client_id, detail)
+    after = error.retry_after if isinstance(error, RateLimited) else None
+    return PlaceRefused(place.role, client_id, refusal, detail, after)

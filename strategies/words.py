@@ -34,13 +34,19 @@ class Refusal(StrEnum):
     """Why a venue said no for certain; what follows is decided by class, never by venue."""
 
     POST_ONLY = "post_only"
+    SYMBOL = "symbol"
     MARGIN = "margin"
+    LIMIT = "limit"  # open interest, position or order count cap
     PRICE_BAND = "price_band"
     REDUCE_ONLY = "reduce_only"
     VENUE_MODE = "venue_mode"
     PERMISSION = "permission"
+    SESSION = "session"  # over; a new login may mend it
+    NONCE = "nonce"
     PRECISION = "precision"
     RATE = "rate"
+    NO_MATCH = "no_match"  # an immediate order found nothing: definite, zero filled
+    DUPLICATE_ID = "duplicate_id"  # an earlier copy may be live
     NOT_SENT = "not_sent"  # no connection: nothing left this machine
     OTHER = "other"
 
@@ -59,11 +65,12 @@ class FillSeen:
 
 @dataclass(frozen=True, slots=True)
 class OrderSeen:
-    """A report on an order; `filled` in it is cumulative."""
+    """A report on an order; `filled` in it is cumulative. `refusal`: why it was rejected, if so."""
 
     role: Role
     order: Order
     source: Source = "cum"
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,7 @@ class PlaceAcked:
     role: Role
     client_id: str
     order: Order
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +124,18 @@ class CancelFailed:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What the venue said about one order, and about fills since it was sent. None: not found."""
+    """What the venue said about one order, and about fills since it was sent. None: not found.
+
+    Attributes:
+        position: signed, where it was asked for.
+    """
 
     role: Role
     client_id: str
     order: Order | None
     fills: tuple[Fill, ...] = ()
+    position: Decimal | None = None
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +198,7 @@ class Snapshot:
         position: signed, in coins.
         strays: open orders made by this program that were not asked about: of an earlier run, or
             one that was thought gone.
+        open_ids: client ids of all open orders of the market; None: not read.
     """
 
     role: Role
@@ -191,6 +206,7 @@ class Snapshot:
     fills: tuple[Fill, ...]
     position: Decimal
     strays: tuple[Order, ...] = ()
+    open_ids: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,22 +332,31 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Ask what became of one order, and for the fills since `since_ms`."""
+    """Ask what became of one order; where it is not found, for the fills since `since_ms`, too.
+
+    Attributes:
+        position: ask for the position as well: "not found" is only proof beside one that agrees.
+    """
 
     role: Role
     client_id: str
     order_id: str
     since_ms: int
     lane: Lane
+    position: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Recover:
-    """Read the barrier: these orders (client id -> id), fills since, position."""
+    """Read the barrier: these orders (client id -> id), open orders, fills since, position.
+
+    Attributes:
+        since_ms: None: leave the fills out, which a reconciliation needs only if positions differ.
+    """
 
     role: Role
     orders: Mapping[str, str]
-    since_ms: int
+    since_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,22 @@ from typing import Final
 
 from mpdex.errors import (
     AuthError,
+    DuplicateClientId,
     InsufficientMargin,
+    LimitReached,
     MarketUnavailable,
     MpdexError,
+    NonceRefused,
     OrderNotFound,
     OrderRejected,
     OutcomeUnknown,
     PostOnlyWouldCross,
+    PrecisionRefused,
     PriceOutOfBand,
     ProtocolError,
     RateLimited,
     ReduceOnlyRefused,
+    SymbolRefused,
     TransportError,
     VenueError,
 )
@@ -206,17 +211,17 @@ ERRORS: Final[Mapping[int | str, type[Exception]]] = {
     "TOO_MANY_REQUESTS": RateLimited,
     "RESOURCE_NOT_FOUND": OrderNotFound,
     "INVALID_ORDER": OrderRejected,
-    "INVALID_PRICE": OrderRejected,
-    "INVALID_QUANTITY": OrderRejected,
-    "ORDER_LIMIT": OrderRejected,
-    "POSITION_LIMIT": OrderRejected,
+    "INVALID_PRICE": PrecisionRefused,
+    "INVALID_QUANTITY": PrecisionRefused,
+    "ORDER_LIMIT": LimitReached,
+    "POSITION_LIMIT": LimitReached,
     "PRECONDITION_FAILED": OrderRejected,
     "INSUFFICIENT_MARGIN": InsufficientMargin,
     "INSUFFICIENT_FUNDS": InsufficientMargin,
     "MAX_LEVERAGE_REACHED": InsufficientMargin,
     "ACCOUNT_LIQUIDATING": MarketUnavailable,
-    "INVALID_SYMBOL": MarketUnavailable,
-    "INVALID_MARKET": MarketUnavailable,
+    "INVALID_SYMBOL": SymbolRefused,
+    "INVALID_MARKET": SymbolRefused,
     "MAINTENANCE": MarketUnavailable,
     "TRADING_PAUSED": MarketUnavailable,
     "TOO_EARLY": MarketUnavailable,
@@ -231,10 +236,11 @@ _BY_MESSAGE: Final[tuple[tuple[str, type[VenueError]], ...]] = (
     ("too far from", PriceOutOfBand),
     ("price band", PriceOutOfBand),
     ("reduce", ReduceOnlyRefused),
+    ("duplicate", DuplicateClientId),
     ("signature", AuthError),
-    ("timestamp", AuthError),
-    ("request has expired", AuthError),
 )
+# The time stamp is what makes a request unique here; one outside the window never acts.
+_LATE: Final = ("timestamp", "request has expired")
 
 
 def error_of(status: int, answer: Json, request: Request, *, an_order: bool) -> MpdexError:
@@ -256,6 +262,8 @@ def _refusal(
         for words, kind in _BY_MESSAGE:
             if words in message:
                 return kind
+        if any(words in message for words in _LATE):
+            return NonceRefused if command else AuthError
     if code == "RESOURCE_NOT_FOUND" and not an_order:
         return VenueError
     known = ERRORS.get(code) or ERRORS.get(status)

@@ -16,18 +16,23 @@ from typing import Final, Literal, TypeAlias, TypeVar
 
 from mpdex.errors import (
     AuthError,
+    DuplicateClientId,
     InsufficientMargin,
+    LimitReached,
     MarketUnavailable,
     MpdexError,
+    NonceRefused,
     OrderNotFound,
     OrderRejected,
     OutcomeUnknown,
     PostOnlyWouldCross,
+    PrecisionRefused,
     PriceOutOfBand,
     ProtocolError,
     RateLimited,
     ReduceOnlyRefused,
     SessionEnded,
+    SymbolRefused,
     TransportError,
     VenueError,
 )
@@ -95,17 +100,18 @@ ERRORS: Final[Mapping[int | str, type[Exception]]] = {
     1015: MarketUnavailable,
     1400: AuthError,
     2000: AuthError,
-    2001: OrderRejected,  # signature expired: an immediate order that came too late, or a clock
+    2001: NonceRefused,  # signature expired: an immediate order that came too late, or a clock
     **dict.fromkeys(range(2002, 2009), AuthError),  # signature and signer
     2004: SessionEnded,
-    **dict.fromkeys((2010, 2011, 2012, 2020, 2021, 2030, 2032, 2040, 2042), OrderRejected),
+    **dict.fromkeys((2010, 2011, 2020, 2021, 2030, 2032, 2040, 2042), OrderRejected),
+    2012: DuplicateClientId,
     2060: MarketUnavailable,
-    2061: MarketUnavailable,
-    **dict.fromkeys((2062, 2064, 2065, 2066, 2067), OrderRejected),  # size, tick, notional
+    2061: SymbolRefused,
+    **dict.fromkeys((2062, 2064, 2065, 2066, 2067), PrecisionRefused),  # size, tick, notional
     2080: InsufficientMargin,
-    2081: OrderRejected,
-    2083: OrderRejected,
-    2090: OrderRejected,  # open-order cap; comes with HTTP 429 and is no rate limit
+    2081: LimitReached,
+    2083: LimitReached,
+    2090: LimitReached,  # open-order cap; comes with HTTP 429 and is no rate limit
     2300: OrderRejected,
     2301: OrderRejected,
     2400: ReduceOnlyRefused,
@@ -124,7 +130,7 @@ REASONS: Final[Mapping[str, type[OrderRejected] | type[AuthError]]] = {
     "BELOW_MARGIN": InsufficientMargin,
     "BELOW_MARGIN_WITH_PENALTY_DEVIATION": InsufficientMargin,
     "INSUFFICIENT_BALANCE": InsufficientMargin,
-    "INSTRUMENT_INVALID": MarketUnavailable,
+    "INSTRUMENT_INVALID": SymbolRefused,
     "INSTRUMENT_DEACTIVATED": MarketUnavailable,
     "MARKET_ORDER_NOT_SUPPORTED": MarketUnavailable,
     "SESSION_CLOSED": MarketUnavailable,
@@ -137,11 +143,11 @@ REASONS: Final[Mapping[str, type[OrderRejected] | type[AuthError]]] = {
     "EXCEED_MAX_SIGNATURE_EXPIRATION": AuthError,
     "SELF_TRADE_PROTECTION": OrderRejected,
     "SELF_MATCHED_SUBACCOUNT": OrderRejected,
-    "OVERLAPPING_CLIENT_ORDER_ID": OrderRejected,
+    "OVERLAPPING_CLIENT_ORDER_ID": DuplicateClientId,
     "UNSUPPORTED_TIME_IN_FORCE": OrderRejected,
     "MARKET_ORDER_WITH_LIMIT_PRICE": OrderRejected,
-    "EXCEED_MAX_POSITION_SIZE": OrderRejected,
-    "TOO_MANY_MAKER_ORDERS": OrderRejected,
+    "EXCEED_MAX_POSITION_SIZE": LimitReached,
+    "TOO_MANY_MAKER_ORDERS": LimitReached,
     "TRADE_PRICE_WORSE_THAN_BANKRUPTCY_PRICE": OrderRejected,
     "MM_PROTECTION": OrderRejected,
 }
