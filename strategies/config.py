@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 from mpdex.errors import UsageError
 from strategies.limits import Limits
-from strategies.words import ROLES, Role
+from strategies.words import Role
 
 Count = Literal["attempts", "fills"]
 Direction = Literal["alternate", "basis", "funding", "long-first", "short-first"]
@@ -29,17 +29,13 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class FeeRates:
-    """What a venue is assumed to charge where it does not tell, in bps of the traded value.
+    """What the operator says a venue charges, in bps of the traded value; negative: received.
 
-    Negative: received. The defaults are the entry tier of a venue that pays no rebate.
+    None: he does not say.
     """
 
-    maker: Decimal = Decimal(2)
-    taker: Decimal = Decimal(5)
-
-
-def _entry_tier() -> Mapping[Role, FeeRates]:
-    return {role: FeeRates() for role in ROLES}
+    maker: Decimal | None = None
+    taker: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +98,7 @@ class HedgeConfig:
     force: bool = False
     exclusive: bool = False
     canary: bool = True
-    assumed_fees: Mapping[Role, FeeRates] = field(default_factory=_entry_tier)
+    assumed_fees: Mapping[Role, FeeRates] = field(default_factory=dict)
     mode: Mode = "sim"
     logs: Path = Path("logs")
     primary_symbol: str | None = None
