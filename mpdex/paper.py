@@ -68,6 +68,13 @@ class PaperVenue:
     def rest_counts(self) -> Counter[tuple[str, str]]:
         return self._dex.rest_counts
 
+    @property
+    def account_id(self) -> str:
+        return f"paper-{self._dex.account_id}"
+
+    def owns(self, client_id: str | None) -> bool:
+        return client_id in self._orders
+
     async def warm(self) -> None:
         """Paper needs no connection."""
 
@@ -134,6 +141,11 @@ class PaperVenue:
         if order is None:
             raise OrderNotFound(f"no paper order on {symbol}", venue=self.SPEC.name)
         return order.copy()
+
+    async def get_open_orders(self, symbol: str | None = None) -> list[Order]:
+        return [
+            order.copy() for order in self._resting.values() if symbol in (None, order["symbol"])
+        ]
 
     async def get_fills(self, symbol: str | None = None, since: int = 0) -> list[Fill]:
         return [

@@ -289,6 +289,7 @@ class VenueSpec:
         endpoints: host key -> mainnet URL; each can be overridden, and nothing else is needed to
             reach a simulated venue.
         credentials, optional_credentials: names of the keys a user supplies.
+        account: the credential that names the account; the first one if left out.
         supports: of "post_only", "reduce_only", "market", "ioc", "fok", "slippage_bps", "spot",
             "client_order_id"; anything else asked for raises `Unsupported` before sending.
         limits: scope -> Limit. A scope not named here is not limited.
@@ -304,6 +305,7 @@ class VenueSpec:
     endpoints: Mapping[str, str]
     credentials: tuple[str, ...]
     optional_credentials: tuple[str, ...] = ()
+    account: str = ""
     supports: frozenset[str] = frozenset()
     limits: Mapping[str, Limit] = field(default_factory=dict)
     errors: Mapping[int | str, type[Exception]] = field(default_factory=dict)

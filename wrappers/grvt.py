@@ -125,6 +125,7 @@ class GrvtExchange(MultiPerpDexMixin, MultiPerpDex):
             "market_ws": "wss://market-data.grvt.io/ws/full",
         },
         credentials=("api_key", "private_key", "sub_account_id"),
+        account="sub_account_id",
         supports=frozenset(
             {"post_only", "reduce_only", "market", "ioc", "fok", "slippage_bps", "client_order_id"}
         ),

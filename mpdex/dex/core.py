@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Mapping
 from functools import cached_property
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self
 
 from mpdex.errors import MissingCredentials, RateLimited, Unsupported, UsageError
@@ -109,6 +110,13 @@ class DexCore(Translation):
     def name(self) -> str:
         """As the factory spells it."""
         return self.SPEC.name
+
+    @cached_property
+    def account_id(self) -> str:
+        """A name for this account at these endpoints that gives no key away."""
+        key = self.keys.get(self.SPEC.account or self.SPEC.credentials[0], "")
+        places = sorted(self.endpoints.values())
+        return sha256("\n".join([self.name, key, *places]).encode()).hexdigest()[:12]
 
     @cached_property
     def ws_supported(self) -> dict[str, bool]:

@@ -194,6 +194,10 @@ class OrderMethods(AccountMethods):
         """A client order id that no order of this account had."""
         return self.client_ids.new()
 
+    def owns(self, client_id: str | None) -> bool:
+        """Whether an order was made by this program, in this run or an earlier one."""
+        return self.client_ids.ours(client_id)
+
     def _order_request(
         self,
         market: Market,

@@ -175,6 +175,13 @@ class FakeDex:
             raise UnknownSymbol(f"no market {symbol!r}; nearest: {self.market['symbol']}")
         return self.market
 
+    @property
+    def account_id(self) -> str:
+        return f"account-of-{self.name}"
+
+    def owns(self, client_id: str | None) -> bool:
+        return (client_id or "").startswith(self.name)
+
     def new_client_id(self) -> str:
         return f"{self.name}{next(self._ids)}"
 
@@ -247,6 +254,10 @@ class FakeDex:
         if order is None:
             raise OrderNotFound("never heard of it", venue=self.name)
         return self._render(order)
+
+    async def get_open_orders(self, symbol: str | None = None) -> list[Order]:
+        await self._read("/orders")
+        return [self._render(order) for order in self.live()]
 
     async def get_fills(self, symbol: str | None = None, since: int = 0) -> list[Fill]:
         await self._read("/fills")
