@@ -11,10 +11,11 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
+from mpdex.alerts import Alerts
 from mpdex.errors import MpdexError, OrderNotFound
 from mpdex.types import CancelRequest, Fill, Order, StreamDown, StreamUp
 from mpdex.utils.clock import Clock
@@ -23,9 +24,11 @@ from strategies.desk import Desk, Phase, Setup
 from strategies.hedge_core import step
 from strategies.outputs import Outputs
 from strategies.preflight import signed_position
+from strategies.progress import line
 from strategies.venue import Unsubscribe, Venue, failure
 from strategies.words import (
     ROLES,
+    Alarm,
     Answered,
     BookTick,
     Cancel,
@@ -38,6 +41,7 @@ from strategies.words import (
     Halt,
     NotAnswered,
     Note,
+    OperatorAsked,
     OrderSeen,
     Place,
     PlaceAcked,
@@ -103,6 +107,7 @@ class Driver:
         out: Outputs,
         group: asyncio.TaskGroup,
         progress: Callable[[Status], None] | None = None,
+        alerts: Alerts | None = None,
     ) -> None:
         self.desk = Desk(setup, now=setup.started, phase_since=setup.started)
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -112,6 +117,7 @@ class Driver:
         self._out = out
         self._group = group
         self._progress = progress
+        self._alerts = alerts
         self._shown = 0.0
         self._inbox: deque[Event] = deque()
         self._busy = False
@@ -123,7 +129,7 @@ class Driver:
         self._socket_calls: Counter[Role] = Counter()
         self._calls_before: dict[str, int] = self._calls()
         self._failed: BaseException | None = None
-        self._unwritten: list[Note | Trade | CycleDone] = []
+        self._unwritten: list[Alarm | Note | Trade | CycleDone] = []
         self._warmer: asyncio.TimerHandle | None = None
         self._sent: dict[Role, int] = {}  # REST requests so far, when last looked at
         self._perform_table: Mapping[type, Callable[[Any], None]] = {
@@ -131,6 +137,7 @@ class Driver:
             Cancel: self._cancel,
             Query: lambda c: self._start(self._query(c)),
             Recover: lambda c: self._start(self._recover(c)),
+            Alarm: self._alarm,
             SetTimer: self._set_timer,
             Halt: self._halt,
             Finish: self._finish,
@@ -142,8 +149,12 @@ class Driver:
     # ----------------------------------------------------------------- in
 
     def listen(self) -> None:
-        """Hears both exchanges from now on."""
+        """Hears both exchanges, and the operator, from now on."""
         self._keep_warm()
+        if self._alerts is not None:
+            self._alerts.attend(self._hear_operator, lambda: line(self.status()))
+            for worker in self._alerts.workers():  # they end by themselves, with the last words
+                self._group.create_task(worker)
         for role in ROLES:
             venue, symbol = self._venues[role], self._setup.markets[role]["symbol"]
             self._unsubscribe += [
@@ -176,19 +187,19 @@ class Driver:
         self._record(event)
         _, commands = step(self.desk, event, self._clock.monotonic())
         for command in commands:
-            if isinstance(command, Note | Trade | CycleDone):
+            if isinstance(command, Alarm | Note | Trade | CycleDone):
                 self._write_later(command)
             else:
                 self._perform_table[type(command)](command)
 
-    def _write_later(self, record: Note | Trade | CycleDone) -> None:
-        """Rows and notes wait until the orders of this turn have left."""
+    def _write_later(self, record: Alarm | Note | Trade | CycleDone) -> None:
+        """Rows, notes and alarms wait until the orders of this turn have left."""
         if not self._unwritten:
             asyncio.get_running_loop().call_soon(self.write)
         self._unwritten.append(record)
 
     def write(self) -> None:
-        """Writes the rows and notes that wait."""
+        """Writes the rows, notes and alarms that wait."""
         unwritten, self._unwritten = self._unwritten, []
         try:
             for record in unwritten:
@@ -247,6 +258,11 @@ class Driver:
                     self.feed(StreamBack(role))
 
         return hear
+
+    def _hear_operator(
+        self, what: Literal["pause", "resume", "drain", "flatten"], who: str
+    ) -> None:
+        self.feed(OperatorAsked(what, who))
 
     # ----------------------------------------------------------------- out
 
@@ -368,6 +384,11 @@ class Driver:
         else:
             log.warning("%s", command.reason)
 
+    def _alarm(self, command: Alarm) -> None:
+        if self._alerts is not None:  # before the disk, which may be what it is about
+            self._alerts.say(command)
+        self._out.journal.write("alarm", **asdict(command))
+
     def _note(self, command: Note) -> None:
         self._out.journal.write("note", text=command.text)
         log.log(logging.WARNING if command.urgent else logging.INFO, "%s", command.text)
@@ -410,6 +431,9 @@ class Driver:
         """A fault of our own: pull the quote as well as we can, and say that we may be exposed."""
         self._failed = error
         log.critical("internal error, the run ends", exc_info=error)
+        if self._alerts is not None:
+            text = f"internal error, the run ends and may be exposed: {type(error).__name__}"
+            self._alerts.say(Alarm("exposed", text, page=True))
         self._out.journal.write("crash", text=f"{type(error).__name__}: {error}")
         slot = self.desk.slot
         if slot is not None:
@@ -428,6 +452,8 @@ class Driver:
             self._timer = None
         if self._warmer is not None:
             self._warmer.cancel()
+        if self._alerts is not None:
+            self._alerts.finish()
         if self._failed is None:
             for task in tuple(self._tasks):
                 task.cancel()

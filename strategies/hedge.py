@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable, Mapping
 
+from mpdex.alerts import Alerts
 from mpdex.errors import UsageError
 from mpdex.utils.clock import Clock
 from strategies.config import HedgeConfig
@@ -49,6 +50,7 @@ async def run_hedge(
     stop: Stop | None = None,
     progress: Callable[[Status], None] | None = None,
     secrets: Iterable[str] = (),
+    alerts: Alerts | None = None,
 ) -> HedgeResult:
     """Runs the hedge to its end; the exchanges stay open and belong to the caller.
 
@@ -56,6 +58,7 @@ async def run_hedge(
         rng: names the session.
         progress: called about once a second.
         secrets: taken out of the log file, should anything ever put them there.
+        alerts: told what the operator must know; it hears his commands while the run lasts.
     """
     venues: dict[Role, Venue] = {"primary": primary, "hedge": hedge}
     try:
@@ -67,7 +70,7 @@ async def run_hedge(
     session = f"{setup.started_ms:x}-{rng.getrandbits(16):04x}"
     out = Outputs(config, clock, session, secrets)
     try:
-        return await _drive(setup, venues, clock, out, stop or Stop(), progress)
+        return await _drive(setup, venues, clock, out, stop or Stop(), progress, alerts)
     finally:
         out.close()
 
@@ -79,9 +82,10 @@ async def _drive(
     out: Outputs,
     stop: Stop,
     progress: Callable[[Status], None] | None,
+    alerts: Alerts | None,
 ) -> HedgeResult:
     async with asyncio.TaskGroup() as group:
-        driver = Driver(setup, venues, clock, out, group, progress)
+        driver = Driver(setup, venues, clock, out, group, progress, alerts)
         driver.listen()
         stop.listen(lambda times: driver.feed(StopAsked(times)))
         try:
