@@ -17,15 +17,19 @@ from typing import Any
 from mpdex.errors import OrderNotFound, PostOnlyWouldCross
 from mpdex.types import (
     CancelRequest,
+    Collateral,
     Fees,
     Fill,
+    FundingRate,
     Lane,
+    LeverageInfo,
     Liquidity,
     Market,
     Order,
     OrderRequest,
     OrderStatus,
     Position,
+    PositionUpdate,
     TimeInForce,
     Topic,
     VenueSpec,
@@ -57,6 +61,7 @@ class PaperVenue:
         self._watched: dict[str, Stop] = {}
         self._on_fills: list[tuple[str, Callable[[Fill], None]]] = []
         self._on_orders: list[tuple[str, Callable[[Order], None]]] = []
+        self._on_positions: list[tuple[str, Callable[[PositionUpdate], None]]] = []
 
     # ----------------------------------------------------------------- the live part
 
@@ -72,6 +77,10 @@ class PaperVenue:
     def account_id(self) -> str:
         return f"paper-{self._dex.account_id}"
 
+    @property
+    def session_expires_ms(self) -> int | None:
+        return self._dex.session_expires_ms
+
     def owns(self, client_id: str | None) -> bool:
         return client_id in self._orders
 
@@ -83,6 +92,30 @@ class PaperVenue:
 
     async def get_market(self, symbol: str) -> Market:
         return await self._dex.get_market(symbol)
+
+    async def get_funding_rate(self, symbol: str) -> FundingRate:
+        return await self._dex.get_funding_rate(symbol)
+
+    async def get_clock_skew(self) -> float:
+        return await self._dex.get_clock_skew()
+
+    async def get_collateral(self) -> Collateral:
+        """The account's own, which paper trades do not move."""
+        return await self._dex.get_collateral()
+
+    async def get_leverage_info(self, symbol: str) -> LeverageInfo:
+        return await self._dex.get_leverage_info(symbol)
+
+    async def get_fees(self, symbol: str) -> Fees:
+        """The account's own, or else the rates that are booked here."""
+        if self._fees is None:
+            return await self._dex.get_fees(symbol)
+        return Fees(**{**self._fees, "symbol": symbol})
+
+    def prove_signing(self, symbol: str, price: Decimal) -> None:
+        """Nothing is signed on paper, but a live run with these keys would be."""
+        if not self._dex.read_only:
+            self._dex.prove_signing(symbol, price)
 
     async def start_streams(self, topics: Sequence[Topic]) -> None:
         """Subscribes to the public ones; the private ones are ours."""
@@ -107,6 +140,9 @@ class PaperVenue:
 
     def on_orders(self, callback: Callable[[Order], None], symbol: str = "") -> Stop:
         return _subscribe(self._on_orders, symbol, callback)
+
+    def on_positions(self, callback: Callable[[PositionUpdate], None], symbol: str = "") -> Stop:
+        return _subscribe(self._on_positions, symbol, callback)
 
     def submit_order(
         self, order: OrderRequest, *, lane: Lane = Lane.QUOTE
@@ -146,6 +182,8 @@ class PaperVenue:
         return [
             order.copy() for order in self._resting.values() if symbol in (None, order["symbol"])
         ]
+
+    read_open_orders = get_open_orders
 
     async def get_fills(self, symbol: str | None = None, since: int = 0) -> list[Fill]:
         return [
@@ -203,6 +241,7 @@ class PaperVenue:
         order["filled"] += size
         order["average_price"] = paid / order["filled"]
         self._soon(self._on_fills, symbol, fill)
+        self._tell_position(symbol, now_ms)
         if order["filled"] == order["size"]:
             self._end(order, OrderStatus.FILLED)
 
@@ -220,6 +259,11 @@ class PaperVenue:
         order["status"] = status
         self._resting.pop(order["client_order_id"] or "", None)
         self._soon(self._on_orders, order["symbol"], order.copy())
+
+    def _tell_position(self, symbol: str, now_ms: int) -> None:
+        size = self._positions[symbol]
+        position = self._position(symbol, size) if size else None
+        self._soon(self._on_positions, symbol, PositionUpdate(symbol, size, position, now_ms))
 
     def _soon(
         self, wanted: list[tuple[str, Callable[[Any], None]]], symbol: str, item: Any

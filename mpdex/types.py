@@ -73,6 +73,7 @@ class Market(TypedDict):
     multiplier: Decimal  # coins in one contract unit: 1000 for kPEPE
     max_leverage: Decimal | None
     significant_figures: int | None  # of a price, where the venue limits them
+    price_band: Decimal | None  # widest distance of a limit price from the mark, as a fraction
     active: bool
     raw: Json
 
@@ -166,6 +167,7 @@ class LeverageInfo(TypedDict):
     leverage: Decimal | None
     max_leverage: Decimal | None
     margin_mode: Literal["cross", "isolated"] | None
+    position_mode: Literal["one-way", "hedge"] | None
     raw: Json
 
 
@@ -299,6 +301,10 @@ class VenueSpec:
         request_bound_ms: after which the venue refuses a late order request; None: no such bound.
         immediate_bound_ms: the same for an order that must trade at once, where it is shorter.
         fragile: the venue imitates a browser and may break without notice; never a primary.
+        order_book: name of the book it trades on, where several venues share one; "": its own.
+        reports_unfilled_ioc: the private stream tells of an immediate order that found nothing.
+        canary: "full": an order that cannot fill proves that orders work; "weak": there is no such
+            order (request for quote), and only the account is read back.
     """
 
     name: str
@@ -314,6 +320,9 @@ class VenueSpec:
     request_bound_ms: int | None = None
     immediate_bound_ms: int | None = None
     fragile: bool = False
+    order_book: str = ""
+    reports_unfilled_ioc: bool = True
+    canary: Literal["full", "weak"] = "full"
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,14 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
         time_ms = int(answer["timestamp"]) // 1000  # microseconds
         return BookUpdate(market["symbol"], bids, asks, last, last, True, time_ms)
 
+    def encode_server_time(self) -> Request:
+        return Request("GET", "/api/v1/time")
+
+    @checked
+    def decode_server_time(self, answer: Json) -> int:
+        """Plain text, a number of milliseconds."""
+        return int(answer)
+
     def encode_funding_rate(self, market: Market) -> Request:
         _need_perp(market, "get_funding_rate")
         return self.encode_mark(market)
@@ -322,6 +330,7 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
             leverage=Decimal(answer["leverageLimit"]),
             max_leverage=market["max_leverage"],
             margin_mode="cross",
+            position_mode="one-way",  # the venue has no other
             raw=answer,
         )
 

@@ -131,9 +131,17 @@ def decode_market(entry: Json) -> Market:
         multiplier=multiplier,
         max_leverage=1 / Decimal(margin["base"]) if margin else None,
         significant_figures=None,
+        price_band=_band(price),
         active=entry["orderBookState"] == "Open" and entry.get("visible", True),
         raw=entry,
     )
+
+
+def _band(price: Json) -> Decimal | None:
+    """The narrowest: around the last price, and on futures around the mean mark."""
+    bands = [price, price.get("meanMarkPriceBand") or {}]
+    bounds = [band.get(name) for band in bands for name in ("minMultiplier", "maxMultiplier")]
+    return min((abs(1 - Decimal(bound)) for bound in bounds if bound is not None), default=None)
 
 
 def _coin(base: str) -> tuple[str, Decimal]:

@@ -227,6 +227,14 @@ class GrvtExchange(MultiPerpDexMixin, MultiPerpDex):
         bids, asks = decode_levels(book["bids"]), decode_levels(book["asks"])
         return BookUpdate(market["symbol"], bids, asks, 0, 0, True, ms(book.get("event_time")))
 
+    def encode_server_time(self) -> Request:
+        """The one GET of the venue, and the one time in milliseconds."""
+        return Request("GET", "/time", host="market", scope="instrument")
+
+    @checked
+    def decode_server_time(self, answer: Json) -> int:
+        return int(answer["server_time"])
+
     def encode_funding_rate(self, market: Market) -> Request:
         return _market_data("ticker", {"instrument": market["symbol"]}, "instrument")
 
@@ -340,6 +348,7 @@ class GrvtExchange(MultiPerpDexMixin, MultiPerpDex):
             leverage=decimal(entry.get("leverage")),
             max_leverage=decimal(entry.get("max_leverage")),
             margin_mode=decode_margin_mode(entry.get("margin_type")),
+            position_mode="one-way",  # the venue has no other
             raw=entry,
         )
 

@@ -56,6 +56,8 @@ T = TypeVar("T")
 checked = _checked(VENUE)
 
 UNSPECIFIED: Final = "UNSPECIFIED"
+# The protection band is not told; a client measured 2 to 3 % (March 2026).
+PRICE_BAND: Final = Decimal("0.02")
 PLACEHOLDER_IDS: Final = frozenset({"", "0x00", "0x0"})  # until the venue has given the real one
 
 STATUSES: Final[Mapping[str, OrderStatus]] = {
@@ -325,6 +327,7 @@ def decode_market(raw: Json) -> Market:
         multiplier=Decimal(1),
         max_leverage=None,  # asked for apart: margin_rules
         significant_figures=None,
+        price_band=PRICE_BAND,
         active=raw.get("status", "ACTIVE") in TRADABLE,
         raw=raw,
     )

@@ -118,6 +118,13 @@ class DexCore(Translation):
         places = sorted(self.endpoints.values())
         return sha256("\n".join([self.name, key, *places]).encode()).hexdigest()[:12]
 
+    @property
+    def session_expires_ms(self) -> int | None:
+        """When the login ends, by the clock; None: there is none, or it never does."""
+        keeper = self.__dict__.get("_session")
+        session = None if keeper is None else keeper.current
+        return None if session is None else session.expires_ms
+
     @cached_property
     def ws_supported(self) -> dict[str, bool]:
         """method -> whether it uses the venue's socket."""

@@ -69,6 +69,18 @@ class MarketMethods(DexCore):
         answer = await self._rest.send(self.encode_funding_rate(market))
         return self.decode_funding_rate(answer, market)
 
+    async def get_clock_skew(self) -> float:
+        """How far the venue's clock is ahead of ours at least, in milliseconds.
+
+        An answer says only that it was this late there at some moment between question and answer;
+        so a slow one is no false alarm.
+        Raises: Unsupported where the venue does not tell its time.
+        """
+        sent = self.clock.now_ns() / 1_000_000
+        theirs = self.decode_server_time(await self._rest.send(self.encode_server_time()))
+        received = self.clock.now_ns() / 1_000_000
+        return max(theirs - received, 0.0) or min(theirs - sent, 0.0)
+
     async def get_fees(self, symbol: str) -> Fees:
         """The account's own rates for one market."""
         market = self._markets[symbol]

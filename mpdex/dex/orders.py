@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from mpdex.dex.account import AccountMethods
-from mpdex.errors import BadOrder, OrderNotFound, OutcomeUnknown, ProtocolError, Unsupported
+from mpdex.errors import (
+    BadOrder,
+    OrderNotFound,
+    OutcomeUnknown,
+    ProtocolError,
+    Unsupported,
+    UsageError,
+)
 from mpdex.types import (
     CancelRequest,
     Fill,
@@ -23,6 +31,19 @@ from mpdex.types import (
     Topic,
 )
 from mpdex.utils.precision import check_order, snap_price, snap_size, to_decimal
+
+# What a signer raises whose key or native library is broken. No message is repeated: it may have
+# the key in it.
+_UNSIGNABLE = (
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 class OrderMethods(AccountMethods):
@@ -181,14 +202,44 @@ class OrderMethods(AccountMethods):
 
     async def get_open_orders(self, symbol: str | None = None) -> list[Order]:
         """Open orders of one market, or of the account."""
-        market = self._markets[symbol] if symbol else None
+        if symbol:
+            self._markets[symbol]
         if self.feeds.account.synced and self.feeds.live(Topic("orders")):
             return self.feeds.account.open_orders(symbol)
+        return await self.read_open_orders(symbol)
+
+    async def read_open_orders(self, symbol: str | None = None) -> list[Order]:
+        """The same asked of the venue, whatever a stream has said."""
+        market = self._markets[symbol] if symbol else None
         return self.decode_orders(await self._private(self.encode_open_orders(market)))
 
     async def get_fills(self, symbol: str | None = None, since: int = 0) -> list[Fill]:
         """Own fills at or after `since` (milliseconds since the epoch), oldest first."""
         return await self._fills_since(self._markets[symbol] if symbol else None, since)
+
+    def prove_signing(self, symbol: str, price: Decimal) -> None:
+        """Encodes and signs orders of both sides that are never sent.
+
+        Args:
+            price: near the market's, on either side of the grid.
+
+        Raises: UsageError where that cannot be done: a key or a native library is unusable.
+        """
+        market = self._markets[symbol]
+        sides: tuple[Side, Side] = ("buy", "sell")
+        for side in sides:
+            for immediate in (False, True):
+                try:
+                    self._sign_unsent(_sample(market, side, price, immediate, self.new_client_id()))
+                except _UNSIGNABLE as error:
+                    sentence = f"a {side} order cannot be signed: {type(error).__name__}"
+                    raise UsageError(sentence, venue=self.name) from error
+
+    def _sign_unsent(self, order: OrderRequest) -> None:
+        request = self.encode_order(order, self._markets[order.symbol], self.clock.now_ns())
+        self._need_keys(request)
+        if request.signed:
+            self.sign(request, self.clock.now_ms())
 
     def new_client_id(self) -> str:
         """A client order id that no order of this account had."""
@@ -263,6 +314,20 @@ class OrderMethods(AccountMethods):
 
     async def _decoded(self, answer: Awaitable[Json], decode: Callable[[Json], Any]) -> Any:
         return decode(await answer)
+
+
+def _sample(
+    market: Market, side: Side, price: Decimal, immediate: bool, client_id: str
+) -> OrderRequest:
+    return OrderRequest(
+        symbol=market["symbol"],
+        side=side,
+        size=max(market["min_size"], market["step"]),
+        price=snap_price(price, market, side),
+        client_id=client_id,
+        post_only=not immediate,
+        time_in_force=TimeInForce.IOC if immediate else TimeInForce.GTC,
+    )
 
 
 def _side(side: str, venue: str) -> Side:

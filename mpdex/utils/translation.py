@@ -139,6 +139,13 @@ class Translation:
         """A snapshot; its `last` continues in the stream where BOOK_SNAPSHOT is "rest"."""
         self._refuse("get_orderbook")
 
+    def encode_server_time(self) -> Request:
+        self._refuse("get_clock_skew")
+
+    def decode_server_time(self, answer: Json) -> int:
+        """The venue's clock when it answered, in milliseconds since the epoch."""
+        self._refuse("get_clock_skew")
+
     def encode_funding_rate(self, market: Market) -> Request:
         self._refuse("get_funding_rate")
 

@@ -306,6 +306,7 @@ MARKET = Market(
     multiplier=D(1),
     max_leverage=None,
     significant_figures=None,
+    price_band=None,
     active=True,
     raw={},
 )

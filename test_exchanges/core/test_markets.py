@@ -26,6 +26,7 @@ def market(symbol: str, coin: str, **changes: Any) -> Market:
         "multiplier": Decimal(1),
         "max_leverage": None,
         "significant_figures": None,
+        "price_band": None,
         "active": True,
         "raw": {},
     }

@@ -37,6 +37,7 @@ def market(**facts: Any) -> Market:
         "multiplier": D(1),
         "max_leverage": None,
         "significant_figures": None,
+        "price_band": None,
         "active": True,
         "raw": None,
     }

@@ -14,17 +14,29 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from mpdex.errors import MpdexError, OrderNotFound, OutcomeUnknown, TransportError, UnknownSymbol
+from mpdex.errors import (
+    MpdexError,
+    OrderNotFound,
+    OutcomeUnknown,
+    TransportError,
+    UnknownSymbol,
+    UsageError,
+)
 from mpdex.types import (
     BookUpdate,
     CancelRequest,
+    Collateral,
+    Fees,
     Fill,
+    FundingRate,
     Lane,
+    LeverageInfo,
     Market,
     Order,
     OrderRequest,
     OrderStatus,
     Position,
+    PositionUpdate,
     StreamDown,
     StreamUp,
     Topic,
@@ -35,6 +47,7 @@ from mpdex.utils.orderbook import Book
 
 D = Decimal
 ZERO, MAKER_FEE, TAKER_FEE = D(0), D("-0.0001"), D("0.0005")
+WEALTH, LEVERAGE = D(100_000), D(10)
 
 
 def market(symbol: str = "ETH-PERP", **changes: Any) -> Market:
@@ -51,6 +64,7 @@ def market(symbol: str = "ETH-PERP", **changes: Any) -> Market:
         "multiplier": D(1),
         "max_leverage": None,
         "significant_figures": None,
+        "price_band": None,
         "active": True,
         "raw": None,
     }
@@ -105,6 +119,17 @@ class FakeDex:
     auto_fill: Callable[[OrderRequest], Sequence[tuple[float, Decimal]]] | None = None
     cancel_lost: int = 0
     can_read: bool = True
+    equity: Decimal = WEALTH
+    free: Decimal = WEALTH
+    leverage: Decimal | None = LEVERAGE
+    liquidation: Decimal | None = None
+    position_mode: str | None = "one-way"
+    funding: Decimal = ZERO
+    funding_due_ms: int | None = None
+    skew_ms: float = 0.0
+    session_expires_ms: int | None = None
+    unsignable: str = ""
+    spec: dict[str, Any] = field(default_factory=dict)
     on_execution: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
@@ -115,6 +140,7 @@ class FakeDex:
             supports=frozenset({"post_only", "ioc", "reduce_only"}),
             order_route=self.route,  # type: ignore[arg-type]
             request_bound_ms=self.bound_ms,
+            **self.spec,
         )
         self.rest_counts: Counter[tuple[str, str]] = Counter()
         self.warmed = 0
@@ -200,6 +226,11 @@ class FakeDex:
     def on_orders(self, callback: Callable[[Order], None], symbol: str = "") -> Callable[[], None]:
         return self._on("order", callback)
 
+    def on_positions(
+        self, callback: Callable[[PositionUpdate], None], symbol: str = ""
+    ) -> Callable[[], None]:
+        return self._on("position", callback)
+
     def on_stream(self, callback: Callable[[Any], None]) -> Callable[[], None]:
         return self._on("stream", callback)
 
@@ -259,6 +290,50 @@ class FakeDex:
         await self._read("/orders")
         return [self._render(order) for order in self.live()]
 
+    async def read_open_orders(self, symbol: str | None = None) -> list[Order]:
+        return await self.get_open_orders(symbol)
+
+    async def get_collateral(self) -> Collateral:
+        await self._read("/collateral")
+        return Collateral(
+            total=self.equity, available=self.free, unrealized_pnl=None, currency="USD", raw=None
+        )
+
+    async def get_leverage_info(self, symbol: str) -> LeverageInfo:
+        await self._read("/leverage")
+        return LeverageInfo(
+            symbol=symbol,
+            leverage=self.leverage,
+            max_leverage=D(50),
+            margin_mode="cross",
+            position_mode=self.position_mode,  # type: ignore[typeddict-item]
+            raw=None,
+        )
+
+    async def get_funding_rate(self, symbol: str) -> FundingRate:
+        await self._read("/funding")
+        return FundingRate(
+            symbol=symbol,
+            rate=self.funding,
+            interval_hours=D(8),
+            next_funding_ms=self.funding_due_ms,
+            raw=None,
+        )
+
+    async def get_clock_skew(self) -> float:
+        await self._read("/time")
+        return self.skew_ms
+
+    async def get_fees(self, symbol: str) -> Fees:
+        await self._read("/fees")
+        return Fees(
+            symbol=symbol, maker=self.maker_fee, taker=self.taker_fee, assumed=False, raw=None
+        )
+
+    def prove_signing(self, symbol: str, price: Decimal) -> None:
+        if self.unsignable:
+            raise UsageError(f"a {self.unsignable} order cannot be signed", venue=self.name)
+
     async def get_fills(self, symbol: str | None = None, since: int = 0) -> list[Fill]:
         await self._read("/fills")
         return [fill for fill in self.fills if fill["timestamp_ms"] >= since]
@@ -275,7 +350,7 @@ class FakeDex:
                 entry_price=D(2000),
                 mark_price=None,
                 unrealized_pnl=None,
-                liquidation_price=None,
+                liquidation_price=self.liquidation,
                 leverage=None,
                 raw=None,
             )
@@ -333,6 +408,8 @@ class FakeDex:
         self.fills.append(fill)
         if order.report:
             self._later(self.latency, self._tell, "fill", fill)
+            update = PositionUpdate(request.symbol, self.position, None, fill["timestamp_ms"])
+            self._later(self.latency, self._tell, "position", update)
         self._report("order", order)
 
     def _price(self, request: OrderRequest, liquidity: str) -> Decimal:

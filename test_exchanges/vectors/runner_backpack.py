@@ -248,6 +248,7 @@ def _market(symbol: str) -> Market:
         multiplier=Decimal(1),
         max_leverage=None,
         significant_figures=None,
+        price_band=None,
         active=True,
         raw={},
     )
