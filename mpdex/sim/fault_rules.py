@@ -60,6 +60,12 @@ PROCESS = ("proc", "disk", "clock")
 PROCESS_ACTIONS = frozenset(("crash", "signal", "suspend", "step", "skew", "full", "readonly"))
 COUNTED = frozenset({"lose", "duplicate", "gap", "handshake"})
 CONNECTION_ACTIONS = frozenset({"disconnect", "silence"})
+POINTS = frozenset(
+    """
+    before_journal after_journal after_send after_ack after_fill_recv
+    after_hedge_send in_recovery
+    """.split()  # noqa: SIM905  (a list of words reads best as words)
+)
 PHASES = {
     "before_place_ack": "place",
     "resting": "place",
@@ -67,6 +73,12 @@ PHASES = {
     "after_cancel_ack": "cancel",
     "after_restart": "truth",
 }
+# Actions whose arguments are times for which, or after which, they act.
+LASTING = frozenset(
+    """
+    disconnect silence delay ack_then stale stale_snapshot halt fill suspend thin
+    """.split()  # noqa: SIM905  (a list of words reads best as words)
+)
 ALIASES = {"truth keep": "keep", "truth_keep": "keep"}
 
 _CALL = re.compile(r"(?P<name>[\w*?]+)\s*(?:\((?P<args>.*)\))?", re.DOTALL)
@@ -97,6 +109,14 @@ class Action:
     def number(self, at: int, name: str, default: str) -> Decimal:
         return parse_number(self.get(at, name, default))
 
+    @property
+    def lasts(self) -> float:
+        """Seconds for which it acts once it has begun, as far as it says so."""
+        if self.name not in LASTING:
+            return 0.0
+        texts = [*self.args, *self.named.values()]
+        return max((_seconds_or_none(text) or 0.0 for text in texts), default=0.0)
+
 
 @dataclass(slots=True, eq=False)
 class Rule:
@@ -113,6 +133,7 @@ class Rule:
     spent: int = 0
     fired: int = 0
     dice: dict[str, random.Random] = field(default_factory=dict)
+    times: int | None = None  # fires so often at most; None: for ever
     timed: bool = False  # acted at its time, not on requests or frames
 
     @property
@@ -131,11 +152,25 @@ def parse_seconds(text: str) -> float:
     return float(found[1]) * _SECONDS[found[2]]  # seconds
 
 
+def _seconds_or_none(text: str) -> float | None:
+    try:
+        return parse_seconds(text)
+    except BadRule:
+        return None
+
+
 def parse_number(text: str) -> Decimal:
     try:
         return Decimal(text.strip())
     except InvalidOperation as error:
         raise BadRule(f"not a number: {text!r}") from error
+
+
+def parse_signed_ms(text: str) -> Decimal:
+    """A time that may be negative, in milliseconds."""
+    text = text.strip()
+    sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text.lstrip("+"))
+    return sign * Decimal(str(round(parse_seconds(digits) * 1000, 3)))
 
 
 def parse_size(text: str, whole: Decimal) -> Decimal:
@@ -191,9 +226,24 @@ def _assemble(text: str, words: list[Action], actions: list[Action]) -> Rule:
     if not actions:
         raise BadRule("there is no action")
     rule = Rule(text, venue, op, tuple(filters), tuple(flags), tuple(actions))
-    rule.op = op or _default_op(rule)
+    if rule.process:
+        _place_process(rule)
+    rule.op = rule.op or _default_op(rule)
     _check(rule)
     return rule
+
+
+def _place_process(rule: Rule) -> None:
+    """A process rule acts at a point in the bot's course (its `op` then), else at a time.
+
+    Further words say which order the point is about: `crash(after_send, hedge)`.
+    """
+    words = [word for action in rule.actions for word in (*action.args, *action.named.values())]
+    rule.op = next((word for word in words if word in POINTS), "")
+    if rule.op:
+        rule.flags += tuple(word for word in words if word.isalpha() and word.islower())
+    if not any(f.name in ("nth", "every") for f in rule.filters):
+        rule.times = rule.times or 1
 
 
 def _default_op(rule: Rule) -> str:

@@ -25,7 +25,9 @@ from mpdex.sim.fault_rules import (
     parse_number,
     parse_rule,
     parse_rules,
+    parse_signed_ms,
     parse_size,
+    phase_of,
 )
 from mpdex.sim.models import Timers
 from mpdex.utils.clock import Clock, LoopClock
@@ -96,7 +98,11 @@ class FaultBook:
         self.rng = rng
         self.roles = dict(roles or {})
         self.rules: list[Rule] = []
+        self.acting_until = 0.0  # loop time until which what has fired so far acts
+        self.perform_process: Callable[[Rule, Action, bool], None] | None = None
+        self.hold_untimed = False  # rules that say no time wait for `release`
         self.timers = Timers()
+        self._held: list[Callable[[], None]] = []
         self._wires: dict[str, Wire] = {}
         self._waiting = parse_rules(rules)
 
@@ -166,8 +172,14 @@ class FaultBook:
             if wanted is kind.isdisjoint(action.name for action in rule.actions):
                 continue
             if not rule.timed and self._concerns(rule, now) and self._fires(rule, now):
-                rule.fired += 1
-                due += [action for action in rule.actions if self._spend(rule, action)]
+                due += self._fire(rule)
+        return due
+
+    def _fire(self, rule: Rule) -> list[Action]:
+        rule.fired += 1
+        due = [action for action in rule.actions if self._spend(rule, action)]
+        lasting = max((action.lasts for action in due), default=0.0)
+        self.acting_until = max(self.acting_until, self.clock.monotonic() + lasting)
         return due
 
     def _concerns(self, rule: Rule, now: Situation) -> bool:
@@ -211,6 +223,13 @@ class FaultBook:
         dice = rule.dice.setdefault(seed, random.Random(seed)) if seed else self.rng
         return dice.random()
 
+    def restarted(self) -> None:
+        """The process has come back: fills that waited for that."""
+        for rule in self.rules:
+            for action in rule.actions:
+                if action.name == "fill" and phase_of(action) == "after_restart":
+                    self._act(rule)
+
     @staticmethod
     def _spend(rule: Rule, action: Action) -> bool:
         """Counted actions last for so many frames; the others for ever."""
@@ -225,25 +244,61 @@ class FaultBook:
     def _enter(self, rule: Rule) -> None:
         rule.added = self.clock.monotonic()
         self.rules.append(rule)
-        if rule.venue == "clock":
-            self._shift_clock(rule)
+        if rule.process:
+            self._enter_process(rule)
+            return
         alone = rule.op == "truth" or any(a.name in CONNECTION_ACTIONS for a in rule.actions)
-        rule.timed = alone and not rule.process and not _counts(rule)
-        if not rule.timed:
-            return
-        window = next((f for f in rule.filters if f.name == "between"), None)
-        start = window.seconds(0, "t0") if window else 0.0
-        self._at(start, lambda: self._act(rule))
-        if window:
-            self._at(window.seconds(1, "t1"), lambda: self._undo(rule))
+        later = any(phase_of(a) == "after_restart" for a in rule.actions if a.name == "fill")
+        rule.timed = alone and not later and not _counts(rule)
+        if rule.timed:
+            self._schedule(rule, lambda: self._act(rule), lambda: self._undo(rule))
 
-    def _shift_clock(self, rule: Rule) -> None:
-        """`skew` sets how far the venues' clock is ahead, `step` adds to it; wall time only."""
-        if not isinstance(self.clock, LoopClock):
-            return
-        for action in rule.actions:
-            shift = int(action.number(0, "ms", "0") * 1_000_000)
-            self.clock.skew_ns = shift + (self.clock.skew_ns if action.name == "step" else 0)
+    def _schedule(self, rule: Rule, begin: Callable[[], None], end: Callable[[], None]) -> None:
+        """At the times of its window; without one now, or when `release` is called."""
+        window = next((f for f in rule.filters if f.name == "between"), None)
+        if window:
+            self._at(window.seconds(0, "t0"), begin)
+            self._at(window.seconds(1, "t1"), end)
+        elif self.hold_untimed and rule.actions[0].name != "skew":
+            self._held.append(begin)
+        else:
+            begin()
+
+    def release(self) -> None:
+        """The moment has come for rules that say no time."""
+        self.hold_untimed = False
+        held, self._held = self._held, []
+        for begin in held:
+            begin()
+
+    def _enter_process(self, rule: Rule) -> None:
+        if self.perform_process is None:
+            if rule.venue == "clock":
+                for action in rule.actions:
+                    shift_clock(self.clock, action)
+        elif rule.op == "truth":
+            self._schedule(
+                rule,
+                lambda: self._act_on_process(rule, True),
+                lambda: self._act_on_process(rule, False),
+            )
+
+    def _act_on_process(self, rule: Rule, begins: bool) -> None:
+        actions = self._fire(rule) if begins else rule.actions
+        for action in actions:
+            if self.perform_process is not None:
+                self.perform_process(rule, action, begins)
+
+    def reached(self, point: str, words: frozenset[str] = frozenset()) -> list[Action]:
+        """The process has come to a point of its course: what is to happen to it there."""
+        now = Situation("proc", point, words=words)
+        due: list[Action] = []
+        for rule in self.rules:
+            concerned = rule.process and rule.op == point and words.issuperset(rule.flags)
+            spent = rule.times is not None and rule.fired >= rule.times
+            if concerned and not spent and self._fires(rule, now):
+                due += self._fire(rule)
+        return due
 
     def _at(self, seconds: float, call: Callable[[], None]) -> None:
         if seconds:
@@ -252,9 +307,9 @@ class FaultBook:
             call()
 
     def _act(self, rule: Rule) -> None:
-        rule.fired += 1
+        actions = self._fire(rule)
         for name in self._venues(rule.venue):
-            for action in rule.actions:
+            for action in actions:
                 self.act_on(self._wires[name], rule.op, action)
 
     def _undo(self, rule: Rule) -> None:
@@ -274,6 +329,13 @@ class FaultBook:
             wire.silence(op, action.seconds())
         elif action.name in TRUTH_ACTIONS:
             apply_truth(wire.exchange, action)
+
+
+def shift_clock(clock: Clock, action: Action) -> None:
+    """`skew` sets how far a clock is ahead, `step` adds to it; wall time only."""
+    if isinstance(clock, LoopClock):
+        shift = int(parse_signed_ms(action.get(0, "ms", "0")) * 1_000_000)
+        clock.skew_ns = shift + (clock.skew_ns if action.name == "step" else 0)
 
 
 def apply_truth(exchange: SimExchange, action: Action) -> None:

@@ -56,6 +56,9 @@ class VenueHost:
     Attributes:
         connections: open sockets by number.
         port: once started.
+        arrivals: called with (venue, op, request) when a request has come in, before it acts.
+        asked: how often a client has come to the door, refused ones included.
+        serves: whether a client at this remote port is served; a dead process is not.
     """
 
     def __init__(
@@ -71,6 +74,9 @@ class VenueHost:
         self.exchange = venue.exchange
         self.connections: dict[int, Connection] = {}
         self.port = 0
+        self.arrivals: list[Callable[[str, str, SimRequest], None]] = []
+        self.asked = 0
+        self.serves: Callable[[int], bool] = _everybody
         self._clock = clock
         self._rng = rng
         self._faults = faults
@@ -118,7 +124,8 @@ class VenueHost:
             await request.read(),
             request.remote or "",
         )
-        if self.exchange.halted == "down":
+        self.asked += 1
+        if self.exchange.halted == "down" or not self.serves(_port_of(request)):
             return _cut(request)
         if sim.headers.get("upgrade", "").lower() == "websocket":
             return await self._serve_socket(request, sim)
@@ -156,6 +163,8 @@ class VenueHost:
     def _meet(self, job: Job, transport: str) -> None:
         """A request has arrived: count it, hold it against the limits and the faults."""
         self._counts[self.venue.name, transport, job.op or "other"] += 1
+        for told in self.arrivals:
+            told(self.venue.name, job.op, job.request)
         wait = self._over_limit(job.request)
         if wait:
             self._counts[self.venue.name, transport, LIMITED] += 1
@@ -246,6 +255,7 @@ class VenueHost:
         latency = self.venue.latency
         match message.type:
             case WSMsgType.TEXT | WSMsgType.BINARY:
+                self.asked += 1
                 text = message.data if isinstance(message.data, str) else message.data.decode()
                 inbox.push(text, latency.draw(latency.request, self._rng))
             case WSMsgType.PING:
@@ -368,6 +378,16 @@ def _cut(request: web.BaseRequest) -> web.Response:
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
+
+
+def _everybody(_: int) -> bool:
+    return True
+
+
+def _port_of(request: web.BaseRequest) -> int:
+    """Of the client's end; 0 once it is gone."""
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    return peer[1] if peer else 0
 
 
 def _decimal(text: str) -> Decimal:

@@ -1,0 +1,479 @@
+"""Plays a scenario: two simulated venues, the bot on top, faults in between, the oracle beside.
+
+    verdict = run_virtual(play(scenario, folder))
+
+The bot is `strategies.hedge.run_hedge` on exchange objects of the factory, as a user runs it; a
+crash abandons both, and the supervisor's restart makes new ones on the same folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from exchange_factory import create_exchange
+from mpdex.errors import MpdexError, UsageError
+from mpdex.lab.oracle import Oracle, Violation, Watch
+from mpdex.lab.process import BOT, Disk, Files, shut_sockets, suspend
+from mpdex.lab.scenario import Scenario
+from mpdex.lab.source import read_market
+from mpdex.lab.trail import Trail
+from mpdex.lab.truth import LEGS, Leg, LegTruth, PairTruth, find_leg
+from mpdex.sim.fault_rules import Action, Rule
+from mpdex.sim.faults import FaultBook, shift_clock
+from mpdex.sim.host import LIMITED
+from mpdex.sim.models import Timers
+from mpdex.sim.records import ZERO, SimFill, SimOrder
+from mpdex.sim.run import EPOCH_NS, Running, start
+from mpdex.sim.venue import SimRequest
+from mpdex.utils.clock import LoopClock
+from multi_perp_dex import Exchange
+from strategies.hedge import Stop, run_hedge
+
+GIVE_UP = 60.0  # simulated seconds from the operator's first signal to the end of his patience
+_SIGNALS = 3
+_DOWN_SECONDS = 2.0  # of simulated time that the remains of a killed bot may take to fall down
+_UNTIMED_QUOTE, _UNTIMED_PAUSE = 2, 0.05  # which quote, and seconds after it came
+_QUIET = 5.0  # seconds not trading that make a run "degraded" in between
+
+
+@dataclass(kw_only=True)
+class Verdict:
+    """How a scenario went.
+
+    Attributes:
+        exit_codes: of each start of the bot; None: it was killed.
+        violations: what the oracle saw broken.
+        outcome: "R" done, "D" done after a pause, "HF", "HE", or "refused", "config", "stopped",
+            "killed", "endless".
+        to_flat: longest exposure above dust, seconds.
+        worst: greatest exposure, coins.
+        fired: rule -> how often.
+        phases: (simulated seconds, phase) by the journal.
+        summary: of the last start.
+    """
+
+    scenario: Scenario
+    exit_codes: list[int | None] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
+    outcome: str = ""
+    to_flat: float = 0.0
+    worst: Decimal = ZERO
+    seconds: float = 0.0
+    counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    fired: dict[str, int] = field(default_factory=dict)
+    phases: list[tuple[float, str]] = field(default_factory=list)
+    summary: dict[str, Any] = field(default_factory=dict)
+    tail: list[str] = field(default_factory=list)
+    trail: Trail | None = None
+    truth: PairTruth | None = None
+
+    @property
+    def exit_code(self) -> int | None:
+        """Of the last start."""
+        return self.exit_codes[-1] if self.exit_codes else None
+
+    @property
+    def ok(self) -> bool:
+        return not self.violations
+
+    @property
+    def idle(self) -> list[str]:
+        """Rules that never fired."""
+        return [rule for rule, times in self.fired.items() if not times]
+
+    @property
+    def visited(self) -> set[str]:
+        """Every phase the bot was in."""
+        return {phase for _, phase in self.phases}
+
+    def expected(self) -> bool:
+        """Whether the outcome is one of those the scenario names."""
+        wanted = self.scenario.expect
+        if not wanted:
+            return True
+        allowed: set[str] = set()
+        for word in wanted:
+            allowed |= _ALLOWED.get(word, {word})
+        return self.outcome in allowed or str(self.exit_code) in allowed
+
+    def orders(self, leg: Leg) -> list[SimOrder]:
+        """Every order the venue has seen in this market."""
+        return self._leg(leg).orders
+
+    def fills(self, leg: Leg) -> list[SimFill]:
+        return self._leg(leg).fills
+
+    def position(self, leg: Leg) -> Decimal:
+        return self._leg(leg).position
+
+    def _leg(self, leg: Leg) -> LegTruth:
+        if self.truth is None:
+            raise UsageError("the scenario was not played")
+        return self.truth[leg]
+
+
+# What a class of FAULTS allows: HE means "allowed", and a run that resumed may have paused.
+_ALLOWED = {
+    "R": {"R", "D"},
+    "D": {"R", "D"},
+    "HF": {"HF"},
+    "HE": {"HE", "HF", "R", "D"},
+}
+
+
+class Lab:
+    """A scenario while it is played; handed to hooks.
+
+    Attributes:
+        world: the simulated venues.
+        truth: both legs as they truly are.
+        oracle, trail: the judge, and the journal as read from the disk.
+        bot_clock: the bot's own; `clock` rules shift it.
+        stop: the operator's signal to the bot that runs now.
+        starts: how often the bot has been started.
+    """
+
+    def __init__(self, scenario: Scenario, logs: Path, world: Running) -> None:
+        self.scenario = scenario
+        self.logs = logs
+        self.world = world
+        logs.mkdir(parents=True, exist_ok=True)
+        self.config = scenario.options(logs)
+        self.clock = world.clock
+        self.bot_clock = LoopClock(asyncio.get_running_loop(), EPOCH_NS)
+        self.stop = Stop()
+        self.starts = 0
+        self.timers = Timers()
+        self.disk = Disk(self._at_journal)
+        self.trail = Trail(logs / f"{self.config.stem}_events.jsonl")
+        self.truth = PairTruth({leg: self._leg(leg) for leg in LEGS})
+        self.oracle = Oracle(
+            self.truth,
+            self.trail,
+            world.clock,
+            Watch(lambda: self.faults.acting_until, self._asked, lambda: self.alive),
+            scenario.size,
+            scenario.tags,
+        )
+        self._life: asyncio.Timeout | None = None
+        self._files: Files | None = None
+        self._served: set[int] = set()
+        self._meant: dict[str, str] = {}  # client id -> purpose, of intents that were written
+        self._acked: set[str] = set()
+        self._quotes = 0
+        self.faults.perform_process = self._perform
+        self.faults.hold_untimed = True
+        self.faults.add("\n".join(scenario.rules))
+        for host in world.server.hosts.values():
+            host.arrivals.append(self._arrived)
+
+    # ----------------------------------------------------------------- for hooks
+
+    @property
+    def faults(self) -> FaultBook:
+        return self.world.faults
+
+    @property
+    def alive(self) -> bool:
+        """Whether a bot is running."""
+        return self._life is not None and self._files is None
+
+    def venue(self, leg: Leg) -> str:
+        return self.scenario.roles[leg]
+
+    def after(self, seconds: float, call: Callable[[], object]) -> None:
+        """Call once, so many simulated seconds from now."""
+        self.timers.after(seconds, call)
+
+    def own(self, order: SimOrder) -> SimOrder:
+        """Place an order of somebody else on the account; the oracle does not count it as ours."""
+        leg: Leg = "P" if order.symbol == self.truth["P"].symbol else "H"
+        exchange = self.truth[leg].exchange
+        order.order_id = order.order_id or f"99{len(self.oracle.foreign):06d}"
+        self.oracle.foreign.add(order.order_id)
+        return exchange.place(order)
+
+    def _leg(self, leg: Leg) -> LegTruth:
+        config, scenario = self.config, self.scenario
+        symbol = config.primary_symbol if leg == "P" else config.hedge_symbol
+        exchange = self.world.exchanges[scenario.roles[leg]]
+        return find_leg(exchange, scenario.ticker, symbol, scenario.baseline.get(leg, ZERO))
+
+    def _asked(self) -> int:
+        return sum(host.asked for host in self.world.server.hosts.values())
+
+    # ----------------------------------------------------------------- the life of a bot
+
+    async def run_bot(self) -> tuple[int | None, dict[str, Any]]:
+        """Starts the bot and waits for its end; (None, {}) if it was killed."""
+        self.starts += 1
+        self.stop = Stop()
+        self.trail.closed = False
+        token = BOT.set(True)
+        try:
+            async with asyncio.timeout(None) as self._life:
+                return await self._run_hedge()
+        except MpdexError as error:
+            return (2 if isinstance(error, UsageError) else 3), {"reason": str(error)}
+        except BaseException:
+            if self._files is None:
+                raise
+            return None, {}
+        finally:
+            BOT.reset(token)
+            self._life = None
+            self._bury()
+
+    async def _run_hedge(self) -> tuple[int, dict[str, Any]]:
+        async with AsyncExitStack() as stack:
+            dexes: list[Exchange] = []
+            for leg in LEGS:
+                params = {**self._keys(leg), "endpoints": self.world.endpoints[self.venue(leg)]}
+                dex = await create_exchange(self.venue(leg), params, clock=self.bot_clock)
+                stack.push_async_callback(self._close, dex)
+                dexes.append(dex)
+            result = await run_hedge(
+                self.config,
+                *dexes,
+                clock=self.bot_clock,
+                rng=random.Random(self.scenario.seed + self.starts),
+                stop=self.stop,
+                secrets=[key for dex in dexes for key in dex.keys.values()],
+            )
+        return result.exit_code, result.summary
+
+    async def _close(self, dex: Exchange) -> None:
+        try:
+            async with asyncio.timeout(_DOWN_SECONDS):
+                await dex.close()
+        except TimeoutError:
+            if self._files is None:
+                raise
+
+    def _keys(self, leg: Leg) -> dict[str, str]:
+        venue = self.venue(leg)
+        return {**self.world.credentials[venue], **self.scenario.credentials.get(leg, {})}
+
+    def kill(self) -> None:
+        """The process is gone at this instant."""
+        if self._life is None or self._files is not None:
+            return
+        self.trail.read()
+        self.trail.closed = True
+        self._files = Files(self.logs)
+        hosts = self.world.server.hosts.values()
+        self._served = shut_sockets(host.port for host in hosts)
+        for host in hosts:
+            host.serves = lambda port: port in self._served
+        self._life.reschedule(asyncio.get_running_loop().time())
+
+    def _bury(self) -> None:
+        if self._files is None:
+            return
+        self._files.put_back()
+        self._files = None
+        for host in self.world.server.hosts.values():
+            host.serves = lambda _: True
+
+    # ----------------------------------------------------------------- points and process rules
+
+    def _at_journal(self, when: str, kind: str, fields: dict[str, Any]) -> None:
+        match when, kind:
+            case "before", "intent":
+                self._reach("before_journal", fields["purpose"])
+            case "after", "intent":
+                self._meant[fields["client_id"]] = fields["purpose"]
+                self._reach("after_journal", fields["purpose"])
+            case "after", "order":
+                client_id = fields.get("client_order_id") or ""
+                if client_id in self._meant and client_id not in self._acked:
+                    self._acked.add(client_id)
+                    self._reach("after_ack", self._meant[client_id])
+            case "after", "fill":
+                purpose = self._meant.get(fields.get("client_order_id") or "", "")
+                self._reach("after_fill_recv", purpose)
+
+    def _arrived(self, venue: str, op: str, request: SimRequest) -> None:
+        if op == "place":
+            said = self.world.venues[venue].describe(request)
+            purpose = self._meant.get(said.get("client_id", ""), "")
+            self._reach("after_send", purpose)
+            self._count_quotes(purpose)
+            if venue == self.scenario.hedge:
+                self._reach("after_hedge_send", purpose)
+        elif op == "query_fills":
+            others = [r for r in self.faults.rules if r.process and r.op not in ("in_recovery",)]
+            if not any(_kills(rule) and not rule.fired for rule in others):
+                self._reach("in_recovery", "")
+
+    def _count_quotes(self, purpose: str) -> None:
+        """Rules that say no time act when the second quote rests: a pair is then open."""
+        self._quotes += purpose == "maker"
+        if self._quotes == _UNTIMED_QUOTE and self.faults.hold_untimed:
+            self.after(_UNTIMED_PAUSE, self.faults.release)
+
+    def _reach(self, point: str, purpose: str) -> None:
+        if not self.alive or self.faults.idle:
+            return
+        words = frozenset({purpose} if purpose else ())
+        for action in self.faults.reached(point, words):
+            self._strike(action)
+
+    def _perform(self, rule: Rule, action: Action, begins: bool) -> None:
+        """A process rule that acts at its time."""
+        match rule.venue, action.name:
+            case "clock", _:
+                if begins:
+                    shift_clock(self.bot_clock, action)
+                else:
+                    self.bot_clock.skew_ns = 0
+            case _, "full" | "readonly":
+                text = "No space left on device" if action.name == "full" else "Read-only file"
+                self.disk.full = text if begins else None
+            case _ if begins:
+                self._strike(action)
+
+    def _strike(self, action: Action) -> None:
+        if action.name == "suspend":
+            hosts = self.world.server.hosts.values()
+            suspend(action.seconds(), [host.port for host in hosts])
+        elif action.name == "crash" or action.get(0, "name") == "KILL":
+            self.kill()
+        else:
+            self.stop.ask()
+
+
+def _kills(rule: Rule) -> bool:
+    return any(a.name == "crash" or a.get(0, "name") == "KILL" for a in rule.actions)
+
+
+# --------------------------------------------------------------------------- playing
+
+
+async def play(
+    scenario: Scenario, logs: Path, *, ready: Callable[[Lab], None] | None = None
+) -> Verdict:
+    """Plays a scenario to its end, on a virtual loop.
+
+    Args:
+        logs: an empty folder for the bot's files.
+        ready: called once the world stands, before the bot's first start; for what no rule says.
+
+    Raises: UsageError for a scenario that cannot be set up.
+    """
+    market = read_market(scenario.source, seed=scenario.seed, ticker=scenario.ticker)
+    options = {"basis_bps": scenario.basis_bps, "lag_ms": scenario.lag_ms, **market}
+    world = await start(
+        [scenario.primary, scenario.hedge],
+        seed=scenario.seed,
+        coins=[scenario.ticker],
+        **options,
+    )
+    async with world:
+        lab = Lab(scenario, logs, world)
+        lab.oracle.attach()
+        if ready is not None:
+            ready(lab)
+        try:
+            with lab.disk.watched():
+                verdict = await _supervise(lab)
+        finally:
+            lab.timers.close()
+            lab.oracle.close()
+    return verdict
+
+
+async def _supervise(lab: Lab) -> Verdict:
+    """Starts the bot, and again after each crash, as a supervisor would."""
+    verdict = Verdict(scenario=lab.scenario, truth=lab.truth, trail=lab.trail)
+    clock = lab.clock
+    _watch(lab, verdict)
+    while True:
+        code, summary = await lab.run_bot()
+        verdict.exit_codes.append(code)
+        verdict.summary = summary
+        if code is not None or verdict.outcome or lab.starts > lab.scenario.restarts:
+            break
+        await asyncio.sleep(lab.scenario.restart_after)
+        lab.faults.restarted()
+    verdict.seconds = clock.monotonic()
+    _judge(lab, verdict)
+    return verdict
+
+
+def _watch(lab: Lab, verdict: Verdict) -> None:
+    """The operator's patience: a run that does not end is asked to, then killed."""
+
+    def ask() -> None:
+        lab.trail.read()
+        if lab.trail.phase not in ("halted exposed", "halted flat"):
+            limit = lab.scenario.limit
+            lab.oracle.violate("END", f"it had not ended after {limit:.0f} s")
+        for number in range(_SIGNALS):
+            lab.after(number * GIVE_UP / _SIGNALS, lambda: lab.stop.ask())
+        lab.after(GIVE_UP, give_up)
+
+    def give_up() -> None:
+        verdict.outcome = "endless"
+        lab.oracle.violate("END", "it did not end when it was told to")
+        lab.kill()
+
+    lab.after(lab.scenario.limit, ask)
+
+
+def _judge(lab: Lab, verdict: Verdict) -> None:
+    oracle, world = lab.oracle, lab.world
+    oracle.judge_end(verdict.exit_code, verdict.summary)
+    limited = sum(n for (_, _, op), n in world.counts.items() if op == LIMITED)
+    oracle.judge_requests(limited, any("429" in rule for rule in lab.scenario.rules))
+    secrets = [key for leg in LEGS for key in _secrets(lab, leg)]
+    oracle.judge_secrets(_texts(lab.logs), [*secrets, *lab.scenario.planted])
+    verdict.violations = oracle.violations
+    verdict.worst, verdict.to_flat = oracle.seen.worst, oracle.seen.to_flat
+    if oracle.seen.exposed_since is not None:
+        verdict.to_flat = max(verdict.to_flat, verdict.seconds - oracle.seen.exposed_since)
+    verdict.counts = world.counts
+    verdict.fired = {rule.text: rule.fired for rule in world.faults.rules}
+    epoch = EPOCH_NS
+    verdict.phases = [((at - epoch) / 1e9 if at else 0.0, name) for at, name in lab.trail.phases]
+    verdict.tail = list(lab.trail.tail)
+    verdict.outcome = verdict.outcome or _outcome(verdict)
+
+
+def _secrets(lab: Lab, leg: Leg) -> list[str]:
+    return [key for name, key in lab._keys(leg).items() if "key" in name and len(key) > 12]
+
+
+def _texts(folder: Path) -> list[tuple[str, str]]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [(path.name, path.read_text(errors="replace")) for path in files]
+
+
+def _outcome(verdict: Verdict) -> str:
+    match verdict.exit_code:
+        case 0:
+            return "D" if _idle_seconds(verdict) > _QUIET else "R"
+        case 4:
+            return "HF"
+        case 5:
+            return "HE"
+        case code:
+            return {2: "config", 3: "refused", 6: "stopped"}.get(code or -1, "killed")
+
+
+def _idle_seconds(verdict: Verdict) -> float:
+    """Longest stretch in which it neither traded nor wound down."""
+    longest, phases = 0.0, [*verdict.phases, (verdict.seconds, "")]
+    for (began, phase), (ended, _) in pairwise(phases):
+        if phase in ("paused", "recovering"):
+            longest = max(longest, ended - began)
+    return longest

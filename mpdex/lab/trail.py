@@ -1,0 +1,148 @@
+"""The journal on disk, as somebody else reads it while the bot writes: what was intended, and when.
+
+The oracle needs it for four questions: was the order meant (O6), what does the bot believe it
+traded (O5), in what phase was it (O7, O2), and whom did it call (O2). Nothing of the bot's memory
+is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+_decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
+_MOVED = re.compile(
+    r"^([a-z ]+) -> (reconciling|preflight|running|paused|recovering|reducing|draining|stopped"
+    r"|halted flat|halted exposed): "
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An order that was meant to be sent. `role`: "primary" or "hedge"."""
+
+    client_id: str
+    role: str
+    purpose: str
+    side: str
+    size: Decimal
+    at_ns: int
+
+
+@dataclass(slots=True)
+class Trail:
+    """What the lines say so far.
+
+    Attributes:
+        phases: (time, phase), oldest first.
+        trades: booked executions by (role, trade id), whichever session wrote them.
+        tail: the last lines as they stand in the file.
+    """
+
+    file: Path
+    intents: dict[str, Intent] = field(default_factory=dict)
+    phases: list[tuple[int, str]] = field(default_factory=list)
+    trades: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    alarms: list[dict[str, Any]] = field(default_factory=list)
+    halts: list[dict[str, Any]] = field(default_factory=list)
+    finishes: list[dict[str, Any]] = field(default_factory=list)
+    sessions: int = 0
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=40))
+    closed: bool = False
+    _offset: int = 0
+
+    def read(self) -> None:
+        """Takes in what was added since the last time; nothing while `closed`."""
+        if self.closed:
+            return
+        try:
+            with self.file.open("rb") as file:
+                file.seek(self._offset)
+                added = file.read()
+        except FileNotFoundError:
+            return
+        whole = added.rfind(b"\n") + 1
+        self._offset += whole
+        for raw in added[:whole].splitlines():
+            self._take(raw)
+
+    def _take(self, raw: bytes) -> None:
+        try:
+            line = _decode(raw)
+        except msgspec.MsgspecError:
+            return  # a torn line of a crash
+        self.tail.append(raw.decode(errors="replace"))
+        match line.get("kind"):
+            case "intent":
+                self._intent(line)
+            case "note":
+                self._note(line)
+            case "trade":
+                self.trades[line["role"], str(line["trade_id"])] = line
+            case "alarm":
+                self.alarms.append(line)
+            case "halt":
+                self.halts.append(line)
+            case "finish":
+                self.finishes.append(line)
+            case "session":
+                self.sessions += 1
+
+    def _intent(self, line: dict[str, Any]) -> None:
+        self.intents[line["client_id"]] = Intent(
+            line["client_id"],
+            line["role"],
+            line["purpose"],
+            line["side"],
+            Decimal(line["size"]),
+            line["ts_ns"],
+        )
+
+    def _note(self, line: dict[str, Any]) -> None:
+        found = _MOVED.match(line.get("text", ""))
+        if found:
+            if not self.phases:
+                self.phases.append((0, found[1]))
+            self.phases.append((line["ts_ns"], found[2]))
+
+    def phases_at(self, at_ns: int) -> set[str]:
+        """The phase at a time; every one of that very instant, for notes are written a turn late.
+
+        Empty where nothing was noted yet.
+        """
+        found: set[str] = set()
+        for when, phase in self.phases:
+            if when < at_ns:
+                found = {phase}
+            elif when == at_ns:
+                found.add(phase)
+        return found
+
+    @property
+    def phase(self) -> str:
+        return self.phases[-1][1] if self.phases else ""
+
+    def traded(self, role: str) -> Decimal:
+        """Signed coins that the bot has booked on a venue."""
+        return sum((signed_size(t) for t in self.trades.values() if t["role"] == role), Decimal(0))
+
+
+def signed_size(trade: dict[str, Any]) -> Decimal:
+    size = Decimal(trade["size"])
+    return size if trade["side"] == "buy" else -size
+
+
+def read_lines(file: Path) -> Iterator[dict[str, Any]]:
+    """Every line that can be read."""
+    for raw in file.read_bytes().splitlines():
+        try:
+            yield _decode(raw)
+        except msgspec.MsgspecError:
+            continue

@@ -1,0 +1,146 @@
+"""The stage of the fault matrix: `row` plays a scenario, asserts what always holds, and records it.
+
+    @pytest.mark.fault("OE-01", tier=1)
+    def test_oe_01_an_answer_lost_is_not_a_failure(row):
+        verdict = row("P.place.nth(3) -> drop_response", cycles=6, outcome="R")
+        assert len(verdict.orders("P")) >= 6
+
+What a row plays ends up in docs/faults.md (tools/fault_table.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mpdex.lab.run import Lab, Verdict, play
+from mpdex.lab.scenario import Scenario, make
+from mpdex.utils.virtual_loop import run_virtual
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORDS = Path(os.environ.get("MPDEX_FAULT_ROWS", ROOT / ".fault_rows.jsonl"))
+_FIELDS = {f.name for f in dataclasses.fields(Scenario)}
+
+During = Callable[[Lab], Awaitable[None]]
+
+
+class Row:
+    """Plays scenarios of one row of the matrix; see `__call__`."""
+
+    def __init__(self, logs: Path, name: str) -> None:
+        self._logs = logs
+        self._name = name
+        self.verdicts: list[Verdict] = []
+
+    def __call__(
+        self,
+        *rules: str,
+        outcome: str | int | list[int] | tuple[str, ...] = (),
+        during: During | None = None,
+        allow: tuple[str, ...] = (),
+        idle: bool = False,
+        **options: Any,
+    ) -> Verdict:
+        """Plays a scenario and asserts: no violation, every rule fired, the outcome is right.
+
+        Args:
+            rules: fault rules, one each.
+            outcome: class ("R", "D", "HF", "HE", "HF/HE") or exit codes, any of which is right.
+            during: run beside the bot, from before its first start; canceled when the bot ends.
+            allow: ids of the oracle that are asserted by the test itself.
+            idle: some rule may remain without effect.
+            options: any key of `Scenario` (cycles, size, source, seed, timeout, tags, markets,
+                credentials, planted, baseline, restarts, restart_after, ...); every other one is an
+                option of `HedgeConfig`.
+        """
+        config = {name: value for name, value in options.items() if name not in _FIELDS}
+        keys = {name: value for name, value in options.items() if name in _FIELDS}
+        scenario = make(
+            **{"name": self._name, "rules": list(rules), "expect": outcome, **keys},
+            config={**config, **keys.pop("config", {})},
+        )
+        folder = self._logs / f"run{len(self.verdicts)}"
+        verdict = run_virtual(_beside(scenario, folder, during))
+        self.verdicts.append(verdict)
+        told = _told(verdict)
+        assert [v for v in verdict.violations if v.id not in allow] == [], told
+        assert idle or verdict.idle == [], f"never fired: {verdict.idle}\n{told}"
+        assert verdict.expected(), f"{verdict.outcome} is not {scenario.expect}\n{told}"
+        return verdict
+
+
+async def _beside(scenario: Scenario, logs: Path, during: During | None) -> Verdict:
+    if during is None:
+        return await play(scenario, logs)
+    async with asyncio.TaskGroup() as group:
+        helpers: list[asyncio.Task[Any]] = []
+
+        def ready(lab: Lab) -> None:
+            helpers.append(group.create_task(during(lab)))  # type: ignore[arg-type]
+
+        verdict = await play(scenario, logs, ready=ready)
+        for helper in helpers:
+            helper.cancel()
+    return verdict
+
+
+def _told(verdict: Verdict) -> str:
+    lines = [f"{v}" for v in verdict.violations]
+    lines += [
+        f"exit codes {verdict.exit_codes}, {verdict.outcome}, {verdict.seconds:.1f} s",
+        f"phases {verdict.phases}",
+        f"summary {verdict.summary.get('reason')}",
+        *verdict.tail,
+    ]
+    return "\n".join(lines)
+
+
+@pytest.fixture
+def row(request: pytest.FixtureRequest, tmp_path: Path) -> Row:
+    """See `Row.__call__`."""
+    stage = Row(tmp_path, request.node.name)
+    request.node.stash[_PLAYED] = stage.verdicts
+    return stage
+
+
+_PLAYED = pytest.StashKey[list[Verdict]]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """One line of JSON for each test of the matrix, whichever worker ran it."""
+    report = yield
+    marker = item.get_closest_marker("fault")
+    if marker is not None and report.when == "call":
+        _record(item, marker, report.outcome)
+    return report
+
+
+def _record(item: pytest.Item, marker: pytest.Mark, result: str) -> None:
+    verdicts = item.stash.get(_PLAYED, [])
+    line = {
+        "id": marker.args[0],
+        "tier": marker.kwargs.get("tier", 1),
+        "test": item.nodeid,
+        "result": result,
+        "runs": [
+            {
+                "rules": list(v.scenario.rules),
+                "outcome": v.outcome,
+                "exit_codes": v.exit_codes,
+                "to_flat": round(v.to_flat, 3),
+                "worst": str(v.worst),
+                "size": str(v.scenario.size),
+            }
+            for v in verdicts
+        ],
+    }
+    with RECORDS.open("a", encoding="utf-8") as file:  # O_APPEND: one write is one line
+        file.write(json.dumps(line) + "\n")
