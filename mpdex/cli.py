@@ -64,6 +64,12 @@ Coin = Annotated[str | None, typer.Option(help="Such as ETH; every coin if left 
 Faults = Annotated[
     Path | None, typer.Option(help="Fault rules for the simulated venues, one a line.")
 ]
+AlertChoice = Annotated[
+    str,
+    typer.Option(
+        "--alerts", help="A TOML file, default (every channel whose secrets are found) or off."
+    ),
+]
 Size = Annotated[Decimal, typer.Option(parser=_decimal, metavar="COINS")]
 Price = Annotated[Decimal | None, typer.Option(parser=_decimal, metavar="PRICE")]
 
@@ -195,6 +201,7 @@ def hedge(
     seed: Annotated[int, typer.Option(help="Of the simulated market and latency.")] = 1,
     faults: Faults = None,
     pace: Annotated[str, typer.Option(help="Sim time: fast (it jumps) or real.")] = "fast",
+    alerts: AlertChoice = "",
     mode: Mode = "sim",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="The same as --mode dry.")] = False,
     at: At = None,
@@ -227,12 +234,42 @@ def hedge(
         )
         _ask_for_live(config.mode, confirm)
         world = World(source, seed, _text(faults), ticker)
-        result = run_hedge(HedgeRun(config, world, pace=pace, at=at, quiet=as_json))
+        result = run_hedge(HedgeRun(config, world, pace=pace, at=at, quiet=as_json, alerts=alerts))
         if "problems" in result.summary and not as_json:
             sys.stderr.write(f"{result.summary['reason']}\n")
         else:
             show("hedge", result.summary, as_json)
         return result.exit_code
+
+    _exit_with(settle, as_json)
+
+
+@app.command()
+def status(
+    logs: Annotated[Path, typer.Option(help="Where the hedge writes its files.")] = Path("logs"),
+    as_json: Json = False,
+) -> None:
+    """How each hedge stands, by the file it keeps; ends with 1 if one is stale."""
+
+    def settle() -> int:
+        from strategies.status_file import read_statuses
+
+        found = read_statuses(logs)
+        show("status", found, as_json)
+        return int(any(one["state_of_file"] == "stale" for one in found))
+
+    _exit_with(settle, as_json)
+
+
+@app.command("alert-test")
+def alert_test(alerts: AlertChoice = "", as_json: Json = False) -> None:
+    """Say a test on every alert channel; ends with 1 if one is not reached."""
+    from mpdex.stage import prove_alerts
+
+    def settle() -> int:
+        problems = asyncio.run(prove_alerts(alerts))
+        show("alerts", {name: text or "reached" for name, text in problems.items()}, as_json)
+        return int(any(problems.values()))
 
     _exit_with(settle, as_json)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import signal
 import sys
@@ -26,9 +27,10 @@ from mpdex.utils.virtual_loop import VirtualLoop
 from multi_perp_dex import Exchange
 
 if TYPE_CHECKING:
+    from mpdex.alerts import AlertConfig, Alerts
     from mpdex.sim.run import Running
     from strategies.config import HedgeConfig
-    from strategies.hedge import HedgeResult
+    from strategies.hedge import HedgeResult, Status
     from strategies.progress import Progress
     from strategies.venue import Venue
 
@@ -242,6 +244,7 @@ class HedgeRun:
     Attributes:
         pace: "fast" lets simulated time jump, "real" lets it pass.
         quiet: no progress on the terminal.
+        alerts: which channels the operator has, as `mpdex.alerts.read_config` takes it.
     """
 
     config: HedgeConfig
@@ -249,6 +252,7 @@ class HedgeRun:
     pace: str = "fast"
     at: Path | None = None
     quiet: bool = False
+    alerts: str = ""
 
     @property
     def jumps(self) -> bool:
@@ -266,8 +270,11 @@ def run_hedge(run: HedgeRun) -> HedgeResult:
 
 async def _hedge(run: HedgeRun) -> HedgeResult:
     from strategies import hedge
+    from strategies.status_file import StatusFile
 
     config = run.config
+    channels = _channels(run)
+    status_file = StatusFile(config)
     stop = hedge.Stop()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -277,20 +284,97 @@ async def _hedge(run: HedgeRun) -> HedgeResult:
         async with opened(names, config.mode, at=run.at, world=run.world) as dexes:
             clock = dexes[config.primary].clock
             venues = [await _tradable(dexes[name], config.mode) for name in names]
+            secrets = [key for dex in dexes.values() for key in dex.keys.values()]
             with _progress(run) as show:
-                return await hedge.run_hedge(
-                    config,
-                    *venues,
-                    clock=clock,
-                    rng=random.Random(run.world.seed if config.mode == "sim" else None),
-                    stop=stop,
-                    progress=show,
-                    secrets=[key for dex in dexes.values() for key in dex.keys.values()],
-                )
+                async with _alerts(channels, config, clock) as alerts:
+                    result = await hedge.run_hedge(
+                        config,
+                        *venues,
+                        clock=clock,
+                        rng=random.Random(run.world.seed if config.mode == "sim" else None),
+                        stop=stop,
+                        progress=_both(show, status_file),
+                        secrets=[*secrets, *alerts.secrets],
+                        alerts=alerts,
+                    )
+                    await _tell_refusal(alerts, result)
+            status_file.end(result)
+            return result
     except MpdexError as error:
         if not isinstance(error, UsageError):
             error.exit_code = 3  # type: ignore[attr-defined]  # nothing was placed yet
         raise
+
+
+def _channels(run: HedgeRun) -> AlertConfig:
+    """Raises: UsageError; also for a channel beyond this machine in a time that jumps."""
+    from mpdex.alerts import read_config
+
+    channels = read_config(run.alerts)
+    if not (run.jumps and channels.remote):
+        return channels
+    if run.alerts:
+        raise UsageError("--alerts: simulated time jumps over every answer; add --pace real")
+    return channels.local()
+
+
+@asynccontextmanager
+async def _alerts(
+    channels: AlertConfig, config: HedgeConfig, clock: Clock
+) -> AsyncIterator[Alerts]:
+    """Proven as far as they can be; a broken one is a warning."""
+    from mpdex.alerts import Alerts
+
+    alerts = Alerts(
+        channels,
+        clock=clock,
+        rng=random.Random(),
+        run=f"{config.primary}/{config.hedge} {config.ticker} {config.mode}",
+        file=config.logs / f"{config.stem}_alerts.jsonl",
+    )
+    try:
+        if channels.remote:
+            await alerts.prove()
+        yield alerts
+    finally:
+        await alerts.close()
+
+
+async def _tell_refusal(alerts: Alerts, result: HedgeResult) -> None:
+    """A run that did not begin is news for whoever is not at the terminal."""
+    if "problems" in result.summary:
+        from strategies.words import Alarm
+
+        await alerts.say_now(Alarm("stop", f"did not begin: {result.summary['reason']}"))
+
+
+async def prove_alerts(choice: str) -> dict[str, str]:
+    """Says a test on every channel; what is wrong with each, "" where nothing is.
+
+    Args:
+        choice: as for a hedge; "" without MPDEX_ALERTS means every channel that can be found.
+
+    Raises: UsageError.
+    """
+    from mpdex.alerts import Alerts, read_config
+    from mpdex.alerts.config import VARIABLE
+
+    channels = read_config(choice or os.environ.get(VARIABLE, "") or "default")
+    if not channels.remote:
+        raise UsageError("no alert channel is configured; docs/alerts.md says how")
+    alerts = Alerts(channels, clock=SystemClock(), rng=random.Random())
+    try:
+        return await alerts.prove()
+    finally:
+        await alerts.close()
+
+
+def _both(*shown: Callable[[Status], None]) -> Callable[[Status], None]:
+    def show(status: Status) -> None:
+        for one in shown:
+            one(status)
+
+    return show
 
 
 async def _tradable(dex: Exchange, mode: str) -> Venue:

@@ -124,7 +124,7 @@ class Sender:
             self._drop(self._least_urgent())
         self._work.set()
 
-    async def prove(self, message: Message) -> str:
+    async def send_once(self, message: Message) -> str:
         """Sends it once, now; what is wrong, "" where nothing is."""
         failure = await self._attempt(message)
         return failure.reason if failure is not None else ""

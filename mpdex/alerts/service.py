@@ -127,12 +127,17 @@ class Alerts:
         """
         test = self._message("test", "alarms of this run reach you here", page=False)
         problems = {"file": self._file.append(record(test))} if self._file.path else {}
-        for sender in self._senders:
-            problems[sender.name] = await sender.prove(test)
+        problems |= await self._send_now(test)
         for name, problem in problems.items():
             if problem:
                 log.warning("alarms do not reach %s: %s", name, problem)
         return problems
+
+    async def say_now(self, alarm: Alarming) -> None:
+        """Says it and returns when each channel was tried once; for when no worker runs."""
+        message = self._message(alarm.topic, alarm.text, alarm.page)
+        self._write(message)
+        await self._send_now(message)
 
     async def close(self) -> None:
         """Gives all connections back; where the workers ran, they did."""
@@ -170,6 +175,10 @@ class Alerts:
     def _send(self, message: Message) -> None:
         for sender in self._senders:
             sender.post(message)
+
+    async def _send_now(self, message: Message) -> dict[str, str]:
+        """What is wrong with each channel, "" where nothing is."""
+        return {sender.name: await sender.send_once(message) for sender in self._senders}
 
     def _reply(self, reply: Reply) -> None:
         for sender in self._senders:
