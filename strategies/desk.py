@@ -12,21 +12,27 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from mpdex.types import Fill, Lane, Market, OrderRequest, Side, TimeInForce
+from mpdex.types import Fees, Fill, Lane, Market, Order, OrderRequest, Side, TimeInForce
 from mpdex.utils.orders import News
+from strategies.canary import Canary
 from strategies.config import HedgeConfig
 from strategies.guards import Facts
 from strategies.ledger import ZERO, Exposure, Ledger, OrderKey
+from strategies.lessons import Lessons
 from strategies.quoting import Rest, lattice
 from strategies.tracking import Tracked
 from strategies.words import (
     ROLES,
+    AccountRead,
+    Alarm,
     BookTick,
     Cancel,
     Command,
+    FundingRead,
     Kind,
     Note,
     Place,
+    Reading,
     Recover,
     Role,
     Source,
@@ -50,7 +56,7 @@ class State(StrEnum):
 
 
 class Phase(StrEnum):
-    """What the run as a whole is doing."""
+    """What the run as a whole is doing; what leads from one to the next: `hedge_core.TABLE`."""
 
     STARTING = "starting"
     RECONCILING = "reconciling"
@@ -77,16 +83,25 @@ class Setup:
         acks: seconds after which a missing answer means "not known".
         baseline: signed positions that were there before and are no part of the run.
         started, started_ms: the same moment, monotonic and since the epoch.
+        session_ms: when the session began whose fills are ours; None: it begins now.
+        fees: what each venue charges, where it tells.
     """
 
     config: HedgeConfig
-    markets: Mapping[Role, Market]
+    markets: dict[Role, Market]
     bounds: Mapping[Role, float]
     acks: Mapping[Role, float]
     baseline: Mapping[Role, Decimal]
     new_id: Mapping[Role, Callable[[], str]]
     started: float
     started_ms: int
+    session_ms: int | None = None
+    fees: Mapping[Role, Fees | None] = field(default_factory=dict)
+
+    @property
+    def began_ms(self) -> int:
+        """No fill before this is ours."""
+        return self.started_ms if self.session_ms is None else self.session_ms
 
     def wall_ms(self, now: float) -> int:
         return self.started_ms + int((now - self.started) * 1000)
@@ -104,7 +119,9 @@ class Cycle:
     started: float
     aged_from: float
     exposure: Exposure
+    counts: bool = True  # as an attempt; what only closes the pair at the end does not
     restarted: bool = False
+    leads: bool = False  # a tick before the others is enough
     over: bool = False
     requotes: int = 0
     rest: Rest | None = None
@@ -141,6 +158,26 @@ class Episode:
     must_unwind: str = ""
     fatal: str = ""
     no_reduce_only: bool = False
+    reduce_only: bool = False  # a leg was taken away: the hedge order closes what is left
+    repeats: int = 0  # of a hedge that the next request mends
+    grid_asked: bool = False  # market facts were asked for
+    read_first: Role | None = None  # a venue whose position must be read before the next attempt
+
+
+@dataclass(slots=True)
+class Suspicion:
+    """A position at a venue that is not what our fills add up to.
+
+    Attributes:
+        difference: signed, what is there beyond our fills.
+        reads: answers in a row that said so.
+        explained: a fill was seen that is not ours.
+    """
+
+    difference: Decimal
+    since: float
+    reads: int = 1
+    explained: bool = False
 
 
 @dataclass(slots=True)
@@ -160,9 +197,16 @@ class Desk:
     setup: Setup
     now: float = 0.0
     phase: Phase = Phase.STARTING
-    resume: Phase = Phase.RUNNING
     phase_since: float = 0.0
+    why: str = ""  # we are in this phase
+    reducing: str = ""  # why the pair is to be closed; "": it need not be
+    ending: str = ""  # why the run is to end; "": it goes on
+    operator_pause: str = ""
+    flatten_asked: bool = False
+    gates_shut_at: float | None = None  # when a gate objected last
+    pause_told: bool = False
     ledger: Ledger = field(default_factory=Ledger)
+    lessons: Lessons = field(init=False)
     ticks: dict[Role, BookTick] = field(default_factory=dict)
     last_mid: dict[Role, tuple[Decimal, float]] = field(default_factory=dict)
     up: dict[Role, bool] = field(default_factory=lambda: dict.fromkeys(ROLES, False))
@@ -175,7 +219,7 @@ class Desk:
     by_id: dict[OrderKey, OrderKey] = field(default_factory=dict)
     orphans: list[Orphan] = field(default_factory=list)
     cycle: Cycle | None = None
-    ending: list[Cycle] = field(default_factory=list)
+    ended: list[Cycle] = field(default_factory=list)  # cycles not reported yet
     episode: Episode = field(default_factory=Episode)
     cycles: int = 0
     attempts: int = 0
@@ -194,11 +238,32 @@ class Desk:
     stops_before: int = 0  # signals that came before we were exposed
     exit_code: int = 0
     exit_reason: str = "done"
-    mismatches: int = 0
+    baseline: dict[Role, Decimal] = field(default_factory=dict)  # positions that are not ours
+    seen_position: dict[Role, tuple[Decimal, float]] = field(default_factory=dict)
+    suspicions: dict[Role, Suspicion] = field(default_factory=dict)
+    foreign: set[str] = field(default_factory=set)  # fills of others, by id
+    reconciled: dict[Role, float] = field(default_factory=dict)
+    accounts: dict[Role, AccountRead] = field(default_factory=dict)
+    skew_ms: dict[Role, float] = field(default_factory=dict)
+    funding: dict[Role, FundingRead] = field(default_factory=dict)
+    read_due: dict[tuple[Role, Reading], float] = field(default_factory=dict)
+    canary: Canary = field(default_factory=Canary)
+    barred: str = ""  # why the hedge venue must prove itself before the next quote
+    grid_asked: float = -1e9  # when market facts were asked for on behalf of a quote
+    probe: Tracked | None = None
+    probe_after: float = 0.0
+    taken: int = 0  # post-only orders that took
+    alarmed: dict[str, float] = field(default_factory=dict)
+    filled_at: float = 0.0
+    journal_failed: bool = False
     waiting_for: str = ""
     wake_at: float | None = None
     commands: list[Command] = field(default_factory=list)
     records: list[Command] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.lessons = Lessons.of(self.setup.config, self.setup.fees)
+        self.baseline = self.baseline or dict(self.setup.baseline)
 
     # ----------------------------------------------------------------- reading
 
@@ -261,13 +326,56 @@ class Desk:
         return next(state for state, holds in STATES if holds(self))
 
     @property
+    def basis_median(self) -> Decimal | None:
+        """How much dearer the primary usually is, as a price; None: not known yet."""
+        return self.lessons.books.usual_difference
+
+    @property
+    def closing(self) -> bool:
+        """Whether the pair is on its way back to nothing: no more is opened before it is there."""
+        if not self.pair_open:
+            return False
+        reach = abs(self.ledger.position("primary")) + self.config.size
+        return bool(self.reducing) or self.lessons.full or reach > self.config.position_limit
+
+    @property
     def facts(self) -> Facts:
-        return Facts(self.config, self.now, self.ticks, self.live, self.worth)
+        cycle, lessons = self.cycle, self.lessons
+        return Facts(
+            config=self.config,
+            markets=self.setup.markets,
+            now=self.now,
+            now_ms=self.setup.wall_ms(self.now),
+            ticks=self.ticks,
+            live=self.live,
+            worth=self.worth,
+            ledger=self.ledger,
+            books=lessons.books,
+            costs=lessons.costs,
+            markouts=lessons.markouts,
+            latencies=lessons.latencies,
+            accounts=self.accounts,
+            skew_ms=self.skew_ms,
+            funding=self.funding,
+            side=None if cycle is None else cycle.side,
+            opening=not (self.closing if cycle is None else cycle.closing),
+            cycles=self.cycles,
+            cycles_left=max(self.config.iterations - self.attempts, 0),
+            requotes=lessons.moves,
+        )
 
     @property
     def worth(self) -> Decimal:
-        mid = self.last_mid.get("hedge") or self.last_mid.get("primary")
-        return self.ledger.worth(mid[0] if mid else None)
+        """Profit of the run, each leg at its own venue's price: a lasting basis is no loss."""
+        mids = self.last_mid
+        other = next(iter(mids.values()), (ZERO, 0.0))
+        return sum(
+            (
+                account.cash - account.fees + account.position * mids.get(role, other)[0]
+                for role, account in self.ledger.accounts.items()
+            ),
+            ZERO,
+        )
 
     def orders(self, kind: Kind) -> Iterator[Tracked]:
         return (order for order in self.active.values() if order.kind is kind)
@@ -296,21 +404,31 @@ class Desk:
             self.wake_at = at
 
     def enter(self, phase: Phase, why: str) -> None:
-        if phase is self.phase:
-            return
+        """Only `hedge_core.step` does this, by its table."""
         self.note(f"{self.phase} -> {phase}: {why}")
-        self.phase, self.phase_since = phase, self.now
+        self.phase, self.phase_since, self.why = phase, self.now, why
         self.wake(self.now)
+
+    def alarm(self, topic: str, text: str, *, page: bool = False) -> None:
+        self.say(Alarm(topic, text, page))
 
     def stop(self, code: int, why: str) -> None:
         """End in good order; the first reason stays, a worse one is not hidden by it."""
-        if self.phase in (Phase.DRAINING, *HALTED, Phase.STOPPED):
-            if code == 4:
-                self.exit_code, self.exit_reason = code, why
+        if self.ending and code != 4:
             return
-        self.exit_code, self.exit_reason = code, why
-        self.verified = dict.fromkeys(ROLES, False)
-        self.enter(Phase.DRAINING, why)
+        self.exit_code, self.exit_reason, self.ending = code, why, why
+
+    def distrust(self, role: Role, why: str) -> None:
+        """What is known of a venue may not be the truth: ask it for everything."""
+        if self.live[role]:
+            self.note(f"{role} is read again: {why}", urgent=True)
+        self.live[role] = self.verified[role] = False
+        if self.up[role]:
+            self.read_barrier(role)
+
+    def expected(self, role: Role) -> Decimal:
+        """The position the venue should show."""
+        return self.baseline.get(role, ZERO) + self.ledger.position(role)
 
     def read_barrier(self, role: Role) -> None:
         """Asks the venue for orders, fills and position, unless that is under way."""
@@ -320,7 +438,18 @@ class Desk:
         self.read_at[role] = None
         orders = {o.client_id: o.id for o in self.active.values() if o.role == role}
         since = self.newest_ms[role] - int(self.config.fill_overlap * 1000)
-        self.say(Recover(role, orders, max(since, self.setup.started_ms)))
+        if role in self.suspicions:
+            since = 0
+        self.reconciled[role] = self.now
+        self.say(Recover(role, orders, max(since, self.setup.began_ms)))
+
+    def reconcile(self, role: Role) -> None:
+        """Asks for positions and open orders, while everything goes on."""
+        if self.reading[role]:
+            return
+        self.reading[role] = True
+        self.reconciled[role] = self.now
+        self.say(Recover(role, {}, None))
 
     def place(
         self,
@@ -331,13 +460,14 @@ class Desk:
         price: Decimal,
         *,
         reduce_only: bool = False,
+        post_only: bool = False,
         decision: Decimal | None = None,
     ) -> Tracked:
-        """Sends an order, if the state of things allows that kind."""
+        """Sends an order, if the state of things allows that kind. Only post-only ones may rest."""
         state = self.state
         if kind not in MAY_PLACE[state]:
             raise AssertionError(f"a {kind} order in state {state}: the table forbids it")
-        post_only = kind is Kind.MAKER
+        post_only = post_only or kind is Kind.MAKER
         request = OrderRequest(
             symbol=self.setup.markets[role]["symbol"],
             side=side,
@@ -367,8 +497,28 @@ class Desk:
         order.hear(News.SENT)
         self._remember(order)
         self.verified = dict.fromkeys(ROLES, False)
-        lane = Lane.QUOTE if post_only else Lane.HEDGE
+        lane = Lane.HEDGE if kind in NEUTRALIZING else Lane.QUOTE
         self.say(Place(role, kind, request, lane, order.cycle))
+        return order
+
+    def adopt(self, role: Role, report: Order) -> Tracked:
+        """An order of ours that this run did not send."""
+        order = Tracked(
+            role=role,
+            kind=Kind.MAKER,
+            client_id=report["client_order_id"] or report["id"],
+            symbol=report["symbol"],
+            side=report["side"],
+            size=report["size"],
+            price=report["price"],
+            immediate=False,
+            cycle=0,
+            sent=self.now,
+            sent_ms=self.setup.wall_ms(self.now),
+            bound=self.now,
+        )
+        order.hear(News.SENT)
+        self._remember(order)
         return order
 
     def cancel(self, order: Tracked, why: str) -> None:
@@ -394,6 +544,9 @@ class Desk:
                 gone = self.known.pop(oldest)
                 self.by_id.pop((gone.role, gone.id), None)
 
+
+# Orders that make neutral: what they may still do is reserved. The others may make exposure.
+NEUTRALIZING = frozenset({Kind.HEDGE, Kind.UNWIND})
 
 # The first row whose condition holds names the state.
 STATES: tuple[tuple[State, Callable[[Desk], bool]], ...] = (

@@ -16,37 +16,54 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from mpdex.alerts import Alerts
-from mpdex.errors import MpdexError, OrderNotFound
-from mpdex.types import CancelRequest, Fill, Order, StreamDown, StreamUp
+from mpdex.errors import MpdexError, OrderNotFound, Unsupported
+from mpdex.types import (
+    CancelRequest,
+    Fill,
+    Order,
+    OrderStatus,
+    PositionUpdate,
+    StreamDown,
+    StreamUp,
+)
 from mpdex.utils.clock import Clock
 from mpdex.utils.orderbook import Book
-from strategies.desk import Desk, Phase, Setup
+from strategies.desk import NEUTRALIZING, Desk, Phase, Setup
 from strategies.hedge_core import step
 from strategies.outputs import Outputs
 from strategies.preflight import signed_position
 from strategies.progress import line
-from strategies.venue import Unsubscribe, Venue, failure
+from strategies.venue import Unsubscribe, Venue, failure, refusal_class
 from strategies.words import (
     ROLES,
+    AccountRead,
     Alarm,
     Answered,
     BookTick,
     Cancel,
     CancelAcked,
     CancelFailed,
+    ClockRead,
     CycleDone,
     Event,
     FillSeen,
     Finish,
+    FundingRead,
     Halt,
+    JournalFailed,
+    MarketRead,
     NotAnswered,
     Note,
     OperatorAsked,
     OrderSeen,
     Place,
     PlaceAcked,
+    PlaceRefused,
+    PositionSeen,
     Query,
+    Read,
     Recover,
+    Refusal,
     Role,
     SetTimer,
     Snapshot,
@@ -137,6 +154,7 @@ class Driver:
             Cancel: self._cancel,
             Query: lambda c: self._start(self._query(c)),
             Recover: lambda c: self._start(self._recover(c)),
+            Read: lambda c: self._start(self._read(c)),
             Alarm: self._alarm,
             SetTimer: self._set_timer,
             Halt: self._halt,
@@ -160,6 +178,7 @@ class Driver:
             self._unsubscribe += [
                 venue.on_fills(self._hear_fill(role), symbol),
                 venue.on_orders(self._hear_order(role), symbol),
+                venue.on_positions(self._hear_position(role), symbol),
                 venue.on_orderbook(symbol, self._hear_book(role)),
                 venue.on_stream(self._hear_stream(role)),
             ]
@@ -205,25 +224,39 @@ class Driver:
             for record in unwritten:
                 self._perform_table[type(record)](record)
         except OSError as error:
-            self._fail(error)
+            self.feed(JournalFailed(str(error)))
 
     def _record(self, event: Event) -> None:
         """A fill is in the journal before the hedge it causes."""
         match event:
             case FillSeen(role, fill, source):
-                self._out.journal.write("fill", role=role, source=source, **_bare(fill))
+                self._journal("fill", role=role, source=source, **_bare(fill))
             case OrderSeen(role, order, _) | PlaceAcked(role, _, order):
-                self._out.journal.write("order", role=role, **_bare(order))
-            case BookTick() | Timer() | Answered() | NotAnswered() | Snapshot():
+                self._journal("order", role=role, **_bare(order))
+            case BookTick() | Timer() | Answered() | NotAnswered() | Snapshot() | PositionSeen():
+                pass
+            case AccountRead() | ClockRead() | FundingRead() | MarketRead() | JournalFailed():
                 pass
             case _:
-                self._out.journal.write("event", what=type(event).__name__, text=str(event))
+                self._journal("event", what=type(event).__name__, text=str(event))
+
+    def _journal(self, kind: str, **fields: Any) -> bool:
+        """Writes a line. A full disk ends the run, but keeps nobody from hedging."""
+        try:
+            self._out.journal.write(kind, **fields)
+        except OSError as error:
+            self.feed(JournalFailed(str(error)))
+            return False
+        return True
 
     def _hear_fill(self, role: Role) -> Callable[[Fill], None]:
         return lambda fill: self.feed(FillSeen(role, fill))
 
     def _hear_order(self, role: Role) -> Callable[[Order], None]:
-        return lambda order: self.feed(OrderSeen(role, order))
+        return lambda order: self.feed(OrderSeen(role, order, refusal=self._refusal(role, order)))
+
+    def _hear_position(self, role: Role) -> Callable[[PositionUpdate], None]:
+        return lambda update: self.feed(PositionSeen(role, update.size))
 
     def _hear_book(self, role: Role) -> Callable[[Book], None]:
         size = self._setup.config.size
@@ -268,7 +301,7 @@ class Driver:
 
     def _place(self, command: Place) -> None:
         order = command.order
-        self._out.journal.write(
+        written = self._journal(
             "intent",
             role=command.role,
             purpose=command.kind.value,
@@ -280,6 +313,10 @@ class Driver:
             post_only=order.post_only,
             reduce_only=order.reduce_only,
         )
+        if not written and command.kind not in NEUTRALIZING:
+            why = "the journal could not take it down"
+            self.feed(PlaceRefused(command.role, order.client_id, Refusal.NOT_SENT, why))
+            return
         self._count(command.role)
         try:
             answer = self._venues[command.role].submit_order(order, lane=command.lane)
@@ -294,10 +331,11 @@ class Driver:
         except MpdexError as error:
             self.feed(failure(command, error))
         else:
-            self.feed(PlaceAcked(command.role, command.order.client_id, order))
+            refusal = self._refusal(command.role, order)
+            self.feed(PlaceAcked(command.role, command.order.client_id, order, refusal))
 
     def _cancel(self, command: Cancel) -> None:
-        self._out.journal.write("cancel", role=command.role, client_id=command.client_id)
+        self._journal("cancel", role=command.role, client_id=command.client_id)
         self._count(command.role)
         request = CancelRequest(
             symbol=self._symbol(command.role),
@@ -324,33 +362,82 @@ class Driver:
 
     async def _query(self, command: Query) -> None:
         role, client_id = command.role, command.client_id
+        venue, symbol = self._venues[role], self._symbol(role)
         fills: list[Fill] = []
+        position = None
         try:
             order = await self._order(role, client_id, command.order_id)
             if order is None:
-                venue = self._venues[role]
-                fills = await venue.get_fills(self._symbol(role), since=command.since_ms)
+                fills = await venue.get_fills(symbol, since=command.since_ms)
+                if command.position:
+                    position = signed_position(await venue.get_positions(), symbol)
         except MpdexError as error:
             log.warning("no answer about order %s: %s", client_id, error)
             self.feed(NotAnswered(role, client_id))
         else:
-            self.feed(Answered(role, client_id, order, tuple(fills)))
+            refusal = None if order is None else self._refusal(role, order)
+            self.feed(Answered(role, client_id, order, tuple(fills), position, refusal))
 
     async def _recover(self, command: Recover) -> None:
         role, venue = command.role, self._venues[command.role]
         symbol = self._symbol(role)
+        fills: list[Fill] = []
         try:
             orders = {
                 client_id: await self._order(role, client_id, order_id)
                 for client_id, order_id in command.orders.items()
             }
-            fills = await venue.get_fills(symbol, since=command.since_ms)
+            resting = await venue.read_open_orders(symbol)
+            if command.since_ms is not None:
+                fills = await venue.get_fills(symbol, since=command.since_ms)
             position = signed_position(await venue.get_positions(), symbol)
         except MpdexError as error:
             log.warning("%s could not be read: %s", role, error)
             self.feed(SnapshotFailed(role, str(error)))
         else:
-            self.feed(Snapshot(role, orders, tuple(fills), position))
+            ours = [o for o in resting if venue.owns(o["client_order_id"])]
+            strays = tuple(o for o in ours if o["client_order_id"] not in command.orders)
+            ids = frozenset(o["client_order_id"] or "" for o in resting)
+            self.feed(Snapshot(role, orders, tuple(fills), position, strays, ids))
+
+    async def _read(self, command: Read) -> None:
+        """What only gates look at; silence is no news."""
+        role = command.role
+        try:
+            match command.what:
+                case "account":
+                    self.feed(await self._account(role))
+                case "clock":
+                    self.feed(ClockRead(role, await self._venues[role].get_clock_skew()))
+                case "funding":
+                    rate = await self._venues[role].get_funding_rate(self._symbol(role))
+                    self.feed(FundingRead(role, rate["rate"], rate["next_funding_ms"]))
+                case "market":
+                    await self._venues[role].load_markets()
+                    market = await self._venues[role].get_market(self._symbol(role))
+                    self.feed(MarketRead(role, market))
+        except Unsupported as error:
+            log.info("%s", error)
+        except MpdexError as error:
+            log.warning("%s of %s is not known now: %s", command.what, role, error)
+
+    async def _account(self, role: Role) -> AccountRead:
+        venue, symbol = self._venues[role], self._symbol(role)
+        collateral = await venue.get_collateral()
+        position = await venue.get_position(symbol)
+        return AccountRead(
+            role,
+            collateral["available"],
+            collateral["total"],
+            position["leverage"] if position else None,
+            position["liquidation_price"] if position else None,
+        )
+
+    def _refusal(self, role: Role, order: Order) -> Refusal | None:
+        """Why an order was rejected, where its venue tells that with the order."""
+        if order["status"] is not OrderStatus.REJECTED and not order["reason"]:
+            return None
+        return refusal_class(self._venues[role].decode_reason(order["reason"] or ""))
 
     async def _order(self, role: Role, client_id: str, order_id: str) -> Order | None:
         """None: the venue knows no such order now."""
@@ -378,7 +465,7 @@ class Driver:
         self._show()
 
     def _halt(self, command: Halt) -> None:
-        self._out.journal.write("halt", reason=command.reason, exposed=command.exposed)
+        self._journal("halt", reason=command.reason, exposed=command.exposed)
         if command.exposed:
             log.critical("EXPOSED: %s; both venues are tried until neutral", command.reason)
         else:
@@ -387,10 +474,11 @@ class Driver:
     def _alarm(self, command: Alarm) -> None:
         if self._alerts is not None:  # before the disk, which may be what it is about
             self._alerts.say(command)
-        self._out.journal.write("alarm", **asdict(command))
+        self._journal("alarm", **asdict(command))
+        log.log(logging.CRITICAL if command.page else logging.WARNING, "%s", command.text)
 
     def _note(self, command: Note) -> None:
-        self._out.journal.write("note", text=command.text)
+        self._journal("note", text=command.text)
         log.log(logging.WARNING if command.urgent else logging.INFO, "%s", command.text)
 
     def _cycle(self, command: CycleDone) -> None:
@@ -400,7 +488,7 @@ class Driver:
         self._out.cycle(command, spent)
 
     def _finish(self, command: Finish) -> None:
-        self._out.journal.write("finish", code=command.code, reason=command.reason)
+        self._journal("finish", code=command.code, reason=command.reason)
         log.info("finished with %d: %s", command.code, command.reason)
         if not self.finished.done():
             self.finished.set_result(None)
@@ -434,7 +522,7 @@ class Driver:
         if self._alerts is not None:
             text = f"internal error, the run ends and may be exposed: {type(error).__name__}"
             self._alerts.say(Alarm("exposed", text, page=True))
-        self._out.journal.write("crash", text=f"{type(error).__name__}: {error}")
+        self._journal("crash", text=f"{type(error).__name__}: {error}")
         slot = self.desk.slot
         if slot is not None:
             self._busy = True  # whatever comes back is only recorded by the venue
@@ -452,12 +540,12 @@ class Driver:
             self._timer = None
         if self._warmer is not None:
             self._warmer.cancel()
-        if self._alerts is not None:
-            self._alerts.finish()
         if self._failed is None:
             for task in tuple(self._tasks):
                 task.cancel()
         self.write()
+        if self._alerts is not None:
+            self._alerts.finish()
 
     def result(self) -> HedgeResult:
         """Exit code and summary; the summary files are written."""

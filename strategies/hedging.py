@@ -16,7 +16,7 @@ from decimal import Decimal
 
 from mpdex.types import Side
 from mpdex.utils.precision import snap_size
-from strategies.desk import Desk, Episode, Phase
+from strategies.desk import NEUTRALIZING, Desk, Episode
 from strategies.guards import book_trouble
 from strategies.quoting import through
 from strategies.words import Halt, Kind, Role
@@ -28,20 +28,23 @@ _FRESH = 0.25
 _UNWINDS = 5
 _EXPOSED_QUICK, _EXPOSED_SLOW, _EXPOSED_TRIES = 2.0, 10.0, 10
 _LAST_MID_AGE = 2.0
+_BPS = Decimal(10_000)
+# An unwind costs a cycle; it must be cheaper by this much to be worth it.
+_CLEARLY_BPS = Decimal(3)
 
 
 def work_debt(desk: Desk) -> None:
     """Sends what is owed, if anything is."""
     episode, debt = desk.episode, desk.debt
     if abs(debt) < desk.dust:
-        if not desk.has(Kind.HEDGE, Kind.UNWIND) and not desk.owing:
+        if not desk.has(*NEUTRALIZING):
             _close_episode(desk)
         return
     if episode.since is None:
         episode.since = desk.now
     if desk.exposed:
         _alternate(desk, debt)
-    elif _must_unwind(desk):
+    elif _must_unwind(desk) or _cheaper_to_unwind(desk, debt):
         _unwind(desk, debt)
     else:
         _hedge(desk, debt)
@@ -65,6 +68,29 @@ def _must_unwind(desk: Desk) -> str:
         elif episode.since is not None and desk.now - episode.since > config.hedge_hard:
             episode.must_unwind = f"exposed for {config.hedge_hard:g} s"
     return episode.must_unwind
+
+
+def _cheaper_to_unwind(desk: Desk, debt: Decimal) -> bool:
+    """After a while, an unwind that is clearly cheaper than the next band on H is taken."""
+    episode, config = desk.episode, desk.config
+    if episode.since is None or desk.has(Kind.HEDGE) or episode.reduce_only:
+        return False
+    if desk.now - episode.since <= config.hedge_soft or not episode.attempts:
+        return False
+    side: Side = "buy" if debt > 0 else "sell"
+    there, sound = reference_price(desk, "hedge", side)
+    here, valid = reference_price(desk, "primary", side)
+    basis = desk.basis_median
+    if there is None or here is None or not sound or not valid or basis is None:
+        return False
+    bands = config.hedge_bands_bps
+    band = bands[min(episode.attempts, len(bands) - 1)]
+    sign = 1 if side == "buy" else -1
+    dearer = sign * (there - (here - basis)) / here * _BPS
+    if dearer + band <= config.unwind_bands_bps[0] + _CLEARLY_BPS:
+        return False
+    episode.must_unwind = "the hedge had become dearer than an unwind"
+    return True
 
 
 def _unwind(desk: Desk, debt: Decimal) -> None:
@@ -92,8 +118,8 @@ def expose(desk: Desk, why: str) -> None:
         return
     desk.exposed = True
     desk.stops_before = desk.stops
-    desk.exit_code, desk.exit_reason = 4, why
-    desk.enter(Phase.HALTED_EXPOSED, why)
+    desk.stop(4, why)
+    desk.alarmed.pop("exposed", None)
     desk.say(Halt(why, exposed=True))
 
 
@@ -122,6 +148,9 @@ def _may_try(desk: Desk, role: Role) -> bool:
     if desk.now < episode.not_before:
         desk.wake(episode.not_before)
         return False
+    if episode.read_first is not None and not desk.live[episode.read_first]:
+        return False
+    episode.read_first = None
     if episode.fresh_after is None:
         return True
     tick = desk.ticks.get(role)
@@ -152,15 +181,20 @@ def _send(desk: Desk, role: Role, kind: Kind, debt: Decimal, band: Decimal) -> b
         side,
         size,
         price,
-        reduce_only=kind is Kind.UNWIND and _shrinks(desk, side, size),
+        reduce_only=_flagged(desk, kind) and _shrinks(desk, role, side, size),
         decision=reference,
     )
     return True
 
 
-def _shrinks(desk: Desk, side: Side, size: Decimal) -> bool:
+def _flagged(desk: Desk, kind: Kind) -> bool:
+    """Hedges carry no reduce-only flag, but for the close of a leg that was left alone."""
+    return kind is Kind.UNWIND or desk.episode.reduce_only
+
+
+def _shrinks(desk: Desk, role: Role, side: Side, size: Decimal) -> bool:
     """Reduce-only only where it is true: after a failed close the unwind opens the leg again."""
-    position = desk.ledger.position("primary")
+    position = desk.ledger.position(role)
     reduces = position > 0 if side == "sell" else position < 0
     return reduces and size <= abs(position) and not desk.episode.no_reduce_only
 
@@ -177,21 +211,24 @@ def reference_price(desk: Desk, role: Role, side: Side) -> tuple[Decimal | None,
         return mid, False
     other: Role = "primary" if role == "hedge" else "hedge"
     there = desk.last_mid.get(other)
-    return (there[0] if there else mid), False
+    if there is None:
+        return mid, False
+    basis = desk.basis_median or Decimal(0)
+    return (there[0] - basis if role == "hedge" else there[0] + basis), False
 
 
 def _close_episode(desk: Desk) -> None:
     """Neutral again: count how it went."""
     episode = desk.episode
     if episode.since is None:
+        neutral_again(desk)
         return
     desk.episode = Episode()
-    if desk.exposed:
-        desk.exposed = False
-        desk.say(Halt("neutral again", exposed=False))
+    neutral_again(desk)
     if not episode.must_unwind:
         desk.failures = 0
         return
+    desk.alarm("unwind", f"unwound on the primary: {episode.must_unwind}")
     desk.failures += 1
     desk.quote_after = desk.now + desk.config.failure_cool_down
     if desk.cycle is not None:
@@ -199,3 +236,12 @@ def _close_episode(desk: Desk) -> None:
     if episode.fatal or desk.failures >= desk.config.hedge_failures:
         why = episode.fatal or f"{desk.failures} hedges in a row failed"
         desk.stop(4, f"hedge: {why}")
+
+
+def neutral_again(desk: Desk) -> None:
+    """Ends the state of exposure, once nothing is owed and nothing may still make exposure."""
+    if not desk.exposed or desk.slot is not None:
+        return
+    desk.exposed = False
+    desk.say(Halt("neutral again", exposed=False))
+    desk.alarm("resolved", "neutral again")

@@ -13,23 +13,33 @@ from typing import Any
 
 from mpdex.types import Fill, Order, OrderStatus
 from mpdex.utils.orders import Advice, News, State
-from strategies import refusals
-from strategies.desk import Cycle, Desk, Orphan, Phase
+from strategies import external, refusals
+from strategies.cycles import tally
+from strategies.books import Own
+from strategies.desk import Cycle, Desk, Orphan
 from strategies.ledger import ZERO
 from strategies.tracking import Tracked
 from strategies.words import (
+    AccountRead,
     Answered,
     BookTick,
     CancelAcked,
     CancelFailed,
+    ClockRead,
     Event,
     FillSeen,
+    FundingRead,
+    JournalFailed,
     Kind,
+    MarketRead,
     NotAnswered,
+    OperatorAsked,
     OrderSeen,
     OutcomeNotKnown,
     PlaceAcked,
     PlaceRefused,
+    PositionSeen,
+    Refusal,
     Role,
     Snapshot,
     SnapshotFailed,
@@ -49,16 +59,17 @@ _ASK_NOW = (News.REJECT, News.CANCEL_GONE)
 _ASK_AFTER_CANCEL = 0.15
 _BOUND_MARGIN = 0.5  # clock skew and the way there
 _ABSENT_TIMES, _ABSENT_APART = 3, 0.3
-_ORPHAN_SECONDS = 2.0
+# A post-only order that takes may be a venue's mistake once.
+_TAKEN = 2
+# An answer may be so old: what ended since is no contradiction.
+_SETTLED_SECONDS = 2.0
 
 
 def take_fill(desk: Desk, role: Role, fill: Fill, source: Source) -> None:
     """Books a fill of ours, once."""
     order = desk.find(role, fill["client_order_id"], fill["order_id"])
     if order is None:
-        if fill["timestamp_ms"] >= desk.setup.started_ms:
-            desk.orphans.append(Orphan(role, fill, source, desk.now))
-            desk.wake(desk.now + _ORPHAN_SECONDS)
+        _nobodys(desk, role, fill, source)
         return
     if fill["id"] in order.fills:
         return
@@ -73,23 +84,60 @@ def take_fill(desk: Desk, role: Role, fill: Fill, source: Source) -> None:
     desk.newest_ms[role] = max(desk.newest_ms[role], fill["timestamp_ms"])
     _name(desk, order, fill["order_id"])
     order.absent = 0
+    desk.filled_at = desk.now
     if order.kind is Kind.MAKER:
         desk.last_fill_ms = fill["timestamp_ms"]
+        _judge_maker_fill(desk, order, fill, late=advice is Advice.LATE)
     latency = _latency_ms(order, fill["timestamp_ms"])
     _book(desk, order, fill, latency)
+    desk.lessons.fill(order, fill, desk.setup.markets[role], desk.now, source)
     if not order.told:
         desk.records.append(_trade(desk, order, fill, source, advice is Advice.LATE, latency))
     order.told = order.told and bool(order.synthetic)
     _free(desk, order)
 
 
-def take_order(desk: Desk, role: Role, report: Order) -> None:
-    """Learns from a report on an order of ours; others are none of our business."""
+def _nobodys(desk: Desk, role: Role, fill: Fill, source: Source) -> None:
+    """A fill of an order that is not known: its acknowledgement may come, or it is not ours."""
+    known = f"{role}:{fill['id']}" in desk.foreign
+    waiting = any(orphan.fill["id"] == fill["id"] for orphan in desk.orphans)
+    if fill["timestamp_ms"] >= desk.setup.began_ms and not known and not waiting:
+        desk.orphans.append(Orphan(role, fill, source, desk.now))
+
+
+def _judge_maker_fill(desk: Desk, order: Tracked, fill: Fill, *, late: bool) -> None:
+    """What a maker fill may tell about the venue, beside that something traded."""
+    slot = desk.slot
+    if late and slot is not None and slot is not order:
+        desk.cancel(slot, "a late fill of an earlier quote")
+    if order.cum > order.size:
+        desk.alarm("overfill", f"the venue filled {order.cum} of an order of {order.size}")
+        desk.stop(4, "a venue filled more than was ordered")
+    if fill["side"] != order.side:
+        desk.stop(4, "a venue filled the other side of an order")
+    if fill["liquidity"] == "taker":
+        desk.taken += 1
+        desk.note("a post-only order took liquidity", urgent=True)
+        if desk.taken >= _TAKEN:
+            desk.stop(4, "the primary does not keep post-only")
+
+
+def take_order(
+    desk: Desk, role: Role, report: Order, source: Source | None, refusal: Refusal | None = None
+) -> None:
+    """Learns from a report on an order of ours; others are none of our business.
+
+    Args:
+        source: None: an acknowledgement, which proves nothing about the streams.
+        refusal: why it was rejected, if it was.
+    """
     order = desk.find(role, report["client_order_id"], report["id"])
     if order is None:
         return
     _name(desk, order, report["id"])
     order.unverified, order.absent = False, 0
+    if source is not None:
+        order.sources.add(source)
     settled = order.settled
     added, advice = order.report(report["status"], report["filled"])
     if added:
@@ -98,8 +146,8 @@ def take_order(desk: Desk, role: Role, report: Order) -> None:
         return
     _heed(desk, order, advice, desk.now)
     _free(desk, order)
-    if order.settled and order.kind is Kind.MAKER and not order.canceling and not order.cum:
-        refusals.external_end(desk, report)
+    if order.settled and not order.cum and not order.canceling:
+        refusals.ended_unfilled(desk, order, report, refusal)
 
 
 def _name(desk: Desk, order: Tracked, order_id: str) -> None:
@@ -155,7 +203,8 @@ def _free(desk: Desk, order: Tracked) -> None:
     """
     if not order.settled:
         return
-    desk.active.pop(order.key, None)
+    if desk.active.pop(order.key, None) is not None:
+        order.settled_at = desk.now
     left_debt = order.cum < order.size and order.kind in (Kind.HEDGE, Kind.UNWIND)
     if left_debt and desk.episode.since is not None:
         desk.episode.fresh_after = desk.now
@@ -169,22 +218,9 @@ def _book(desk: Desk, order: Tracked, fill: Fill, latency: int | None) -> None:
     if cycle is None:
         return
     _mark_first_fill(desk, order)
-    size, paid, fee = fill["size"], fill["size"] * fill["price"], fill["fee"] or ZERO
-    match order.kind:
-        case Kind.HEDGE:
-            cycle.hedged += size
-            cycle.hedge_paid += paid
-            cycle.hedge_latency_ms = latency
-        case Kind.UNWIND:
-            cycle.unwound += size
-            cycle.unwind_paid += paid
-        case _:
-            cycle.filled += size
-            cycle.paid += paid
-    if fill["liquidity"] == "maker":
-        cycle.maker_fee += fee
-    else:
-        cycle.taker_fee += fee
+    tally(cycle, order.kind, fill)
+    if order.kind is Kind.HEDGE:
+        cycle.hedge_latency_ms = latency
 
 
 def _mark_first_fill(desk: Desk, order: Tracked) -> None:
@@ -199,7 +235,7 @@ def _mark_first_fill(desk: Desk, order: Tracked) -> None:
 def _cycle_of(desk: Desk, order: Tracked) -> Cycle | None:
     if desk.cycle is not None and desk.cycle.number == order.cycle:
         return desk.cycle
-    return next((c for c in desk.ending if c.number == order.cycle), None)
+    return next((c for c in desk.ended if c.number == order.cycle), None)
 
 
 def _latency_ms(order: Tracked, fill_ms: int) -> int | None:
@@ -261,16 +297,21 @@ def _acked(desk: Desk, event: PlaceAcked) -> None:
     order = desk.known.get((event.role, event.client_id))
     if order is not None:
         _name(desk, order, event.order["id"])
-    take_order(desk, event.role, {**event.order, "client_order_id": event.client_id})
+    report: Order = {**event.order, "client_order_id": event.client_id}
+    take_order(desk, event.role, report, None, event.refusal)
 
 
 def _refused(desk: Desk, event: PlaceRefused) -> None:
     order = desk.active.get((event.role, event.client_id))
     if order is None:
         return
+    if event.refusal is Refusal.DUPLICATE_ID:
+        # An earlier copy of this very order may be live: the answer is about that one.
+        hear(desk, order, News.DOUBT, event.detail)
+        return
     hear(desk, order, News.REJECT, event.detail)
     if order.settled:
-        desk.active.pop(order.key, None)
+        _free(desk, order)
         refusals.refused(desk, order, event)
 
 
@@ -282,7 +323,8 @@ def _not_known(desk: Desk, event: OutcomeNotKnown) -> None:
 
 def _cancel_acked(desk: Desk, event: CancelAcked) -> None:
     if event.order is not None:
-        take_order(desk, event.role, {**event.order, "client_order_id": event.client_id})
+        report: Order = {**event.order, "client_order_id": event.client_id}
+        take_order(desk, event.role, report, None)
     order = desk.active.get((event.role, event.client_id))
     if order is not None:
         order.ask_at = desk.now + _ASK_AFTER_CANCEL
@@ -305,22 +347,33 @@ def _answered(desk: Desk, event: Answered) -> None:
     if order is None:
         return
     order.asking = False
-    _weigh(desk, order, event.order)
+    agrees = event.position is None or event.position == desk.expected(event.role)
+    _weigh(desk, order, event.order, "query", agrees=agrees, refusal=event.refusal)
 
 
-def _weigh(desk: Desk, order: Tracked, report: Order | None) -> None:
+def _weigh(
+    desk: Desk,
+    order: Tracked,
+    report: Order | None,
+    source: Source,
+    *,
+    agrees: bool,
+    refusal: Refusal | None = None,
+) -> None:
+    """`agrees`: the position at the venue is what our fills add up to."""
     if report is not None:
-        take_order(desk, order.role, {**report, "client_order_id": order.client_id})
+        known: Order = {**report, "client_order_id": order.client_id}
+        take_order(desk, order.role, known, source, refusal)
     else:
-        _absent(desk, order)
+        _absent(desk, order, agrees=agrees)
     if not order.settled:
         order.ask_at = _next_question(desk, order)
 
 
-def _absent(desk: Desk, order: Tracked) -> None:
+def _absent(desk: Desk, order: Tracked, *, agrees: bool) -> None:
     order.unverified = False
     spaced = desk.now - order.absent_at >= _ABSENT_APART or not order.absent
-    if desk.now > order.bound + _BOUND_MARGIN and spaced:
+    if desk.now > order.bound + _BOUND_MARGIN and spaced and agrees:
         order.absent += 1
         order.absent_at = desk.now
     if order.absent >= _ABSENT_TIMES:
@@ -355,14 +408,24 @@ def _fill_seen(desk: Desk, event: FillSeen) -> None:
 
 
 def _order_seen(desk: Desk, event: OrderSeen) -> None:
-    take_order(desk, event.role, event.order)
+    take_order(desk, event.role, event.order, event.source, event.refusal)
 
 
 def _tick(desk: Desk, event: BookTick) -> None:
+    if not desk.lessons.see(event, _own_quote(desk, event.role)):
+        return
     desk.ticks[event.role] = event
     mid = event.mid
     if mid is not None:
         desk.last_mid[event.role] = (mid, event.at)
+
+
+def _own_quote(desk: Desk, role: Role) -> Own | None:
+    """What of a venue's book is ours."""
+    slot = desk.slot if role == "primary" else None
+    if slot is None or slot.immediate or slot.price is None:
+        return None
+    return Own(slot.side, slot.price, slot.remaining)
 
 
 def _timer(desk: Desk, event: Timer) -> None:
@@ -374,11 +437,9 @@ def _lost(desk: Desk, event: StreamLost) -> None:
     desk.note(f"{role} stream lost: {event.reason}", urgent=True)
     desk.up[role] = desk.live[role] = desk.verified[role] = False
     desk.reading[role] = False
+    desk.seen_position.pop(role, None)
     for order in [o for o in desk.active.values() if o.role == role]:
         hear(desk, order, News.LOST, "its stream was lost")
-    if desk.phase in (Phase.RUNNING, Phase.REDUCING):
-        desk.resume = desk.phase
-        desk.enter(Phase.RECOVERING, f"{role} stream lost")
 
 
 def _back(desk: Desk, event: StreamBack) -> None:
@@ -394,37 +455,103 @@ def _snapshot(desk: Desk, event: Snapshot) -> None:
     desk.reading[role] = False
     for fill in event.fills:
         take_fill(desk, role, fill, "barrier")
+    agrees = external.observe(desk, role, event.position)
     for client_id, report in event.orders.items():
         order = desk.active.get((role, client_id))
         if order is not None:
-            _weigh(desk, order, report)
-    position = event.position - desk.setup.baseline[role]
-    if _accepted(desk, role, position):
+            _weigh(desk, order, report, "barrier", agrees=agrees)
+    _open_orders(desk, event)
+    if not agrees and desk.live[role] and not external.busy(desk, role):
+        desk.distrust(role, "its position is not what our fills say")
+    elif not desk.live[role]:
+        _accept(desk, role, agrees)
+
+
+def _open_orders(desk: Desk, event: Snapshot) -> None:
+    """Ours that should not be there are canceled; a quote that is not there is asked about."""
+    for stray in event.strays:
+        _adopt_stray(desk, event.role, stray)
+    if event.open_ids is None:
+        return
+    for order in desk.active.values():
+        here = order.role == event.role and order.state.resting and not order.immediate
+        gone = here and order.client_id not in event.open_ids
+        if gone and not order.asking and desk.now - order.sent > _SETTLED_SECONDS:
+            order.ask_at = desk.now
+
+
+def _adopt_stray(desk: Desk, role: Role, report: Order) -> None:
+    """An open order with our mark that nobody asked about: of an earlier run, or thought gone."""
+    order = desk.find(role, report["client_order_id"], report["id"])
+    if order is None:
+        order = desk.adopt(role, report)
+        desk.note(f"an order of an earlier run rests on {role}: {order.client_id}", urgent=True)
+    elif order.settled:
+        if desk.now < order.settled_at + _SETTLED_SECONDS:
+            return  # the list was read before it ended
+        order.revive()
+        desk.active[order.key] = order
+    take_order(desk, role, report, "barrier")
+    if order.kind is not Kind.MAKER or order is not desk.slot or not order.state.resting:
+        desk.cancel(order, "it should not rest")
+
+
+def _accept(desk: Desk, role: Role, agrees: bool) -> None:
+    """Live again, if nothing of this venue is in doubt."""
+    doubtful = any(o.doubtful for o in desk.active.values() if o.role == role)
+    if agrees and not doubtful:
         desk.verified[role] = True
         desk.live[role] = desk.up[role]
-        desk.mismatches = 0
     else:
-        desk.read_at[role] = desk.now + desk.config.reread
-
-
-def _accepted(desk: Desk, role: Role, position: Decimal) -> bool:
-    if any(o.doubtful for o in desk.active.values() if o.role == role):
-        return False
-    if position != desk.ledger.position(role):
-        # A fill may be on its way; only a lasting difference is one (see `hedge_core`).
-        if not any(o.role == role for o in desk.active.values()):
-            desk.mismatches += 1
-            desk.note(
-                f"{role} position is {position}, fills say {desk.ledger.position(role)}",
-                urgent=True,
-            )
-        return False
-    return True
+        desk.read_at[role] = desk.now + external.reread_after(desk, role)
 
 
 def _snapshot_failed(desk: Desk, event: SnapshotFailed) -> None:
     desk.reading[event.role] = False
-    desk.read_at[event.role] = desk.now + desk.config.reread
+    if not desk.live[event.role] or not desk.verified[event.role]:
+        desk.read_at[event.role] = desk.now + desk.config.reread
+
+
+def _position_seen(desk: Desk, event: PositionSeen) -> None:
+    desk.seen_position[event.role] = (event.position, desk.now)
+
+
+def _account_read(desk: Desk, event: AccountRead) -> None:
+    desk.accounts[event.role] = event
+
+
+def _clock_read(desk: Desk, event: ClockRead) -> None:
+    desk.skew_ms[event.role] = event.skew_ms
+
+
+def _funding_read(desk: Desk, event: FundingRead) -> None:
+    desk.funding[event.role] = event
+
+
+def _market_read(desk: Desk, event: MarketRead) -> None:
+    if event.market != desk.setup.markets[event.role]:
+        desk.note(f"{event.role} changed its market", urgent=True)
+        desk.setup.markets[event.role] = event.market
+
+
+def _journal_failed(desk: Desk, event: JournalFailed) -> None:
+    if not desk.journal_failed:
+        desk.journal_failed = True
+        desk.alarm("journal", f"the journal cannot be written: {event.detail}", page=True)
+
+
+def _operator(desk: Desk, event: OperatorAsked) -> None:
+    desk.note(f"operator {event.who} asks for: {event.what}", urgent=True)
+    match event.what:
+        case "pause":
+            desk.operator_pause = "paused by the operator"
+        case "resume":
+            desk.operator_pause = ""
+        case "drain":
+            desk.stop(6, "drained by the operator")
+        case "flatten":
+            desk.flatten_asked = True
+            desk.stop(6, "flattened by the operator")
 
 
 def _stop_asked(desk: Desk, event: StopAsked) -> None:
@@ -448,5 +575,12 @@ LEARN: Mapping[type[Event], Callable[[Desk, Any], None]] = {
     StreamBack: _back,
     Snapshot: _snapshot,
     SnapshotFailed: _snapshot_failed,
+    PositionSeen: _position_seen,
+    AccountRead: _account_read,
+    ClockRead: _clock_read,
+    FundingRead: _funding_read,
+    MarketRead: _market_read,
+    JournalFailed: _journal_failed,
+    OperatorAsked: _operator,
     StopAsked: _stop_asked,
 }

@@ -3,7 +3,7 @@
 Rules:
 
 1. Fills are the only thing that moves a position. A snapshot, a balance or an answer's position
-   only checks it.
+   only checks it; a lasting difference is an external change, which is adopted by policy (`adopt`).
 2. Where an order report says more was executed than the fills so far add up to, the difference is
    *inferred* and counts at once. The true fill, when it comes, replaces it and moves nothing. What
    is new and what is replaced, the order says (`mpdex.utils.orders`).
@@ -68,6 +68,11 @@ class Ledger:
     exposure_record: Exposure = field(default_factory=Exposure)
 
     @property
+    def moved_at(self) -> float:
+        """When a fill was booked last."""
+        return self.exposure_record.since
+
+    @property
     def exposure(self) -> Decimal:
         """E = P + H."""
         return self.accounts["primary"].position + self.accounts["hedge"].position
@@ -101,6 +106,16 @@ class Ledger:
     def infer(self, role: Role, side: Side, size: Decimal, price: Decimal, now: float) -> None:
         """Books what an order report says and no fill has told yet."""
         self._move(role, side, size, price)
+        self.exposure_record.update(self.exposure, now)
+
+    def adopt(self, role: Role, size: Decimal, price: Decimal, now: float) -> None:
+        """Takes over what happened to a position without an order of ours: no volume, no fee.
+
+        A liquidated or hand-closed leg is missing from now on, and the debt rule makes up for it.
+        """
+        account = self.accounts[role]
+        account.position += size
+        account.cash -= size * price
         self.exposure_record.update(self.exposure, now)
 
     def _move(self, role: Role, side: Side, size: Decimal, price: Decimal) -> None:

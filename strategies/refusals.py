@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from mpdex.types import Order
+from mpdex.types import Order, OrderStatus
 from strategies.desk import Desk
 from strategies.tracking import Tracked
-from strategies.words import Kind, PlaceRefused, Refusal
+from strategies.words import Kind, PlaceRefused, Read, Refusal
 
 # The venue said no for a reason that time may cure.
 _PAUSE = 5.0
@@ -20,6 +20,10 @@ _PAUSE = 5.0
 _RECONNECT = 0.25
 _VENUE_DOWN = 2.0
 _BAND_TRIES = 2
+# How often the same hedge is tried again at once after a refusal that the next request mends.
+_REPEATS = {Refusal.SESSION: 1, Refusal.NONCE: 2}
+# Market facts take about this long to be read; asked for again this soon they would not help.
+_READ_TIME, _GRID_AGE = 0.5, 60.0
 
 Handler: TypeAlias = Callable[[Desk, PlaceRefused], None]
 
@@ -27,14 +31,23 @@ Handler: TypeAlias = Callable[[Desk, PlaceRefused], None]
 def refused(desk: Desk, order: Tracked, event: PlaceRefused) -> None:
     """Takes note of a refusal."""
     desk.note(f"{order.kind} refused: {event.refusal}: {event.detail}")
+    order.refused = event.refusal
     handler = _TABLES[order.kind].get(event.refusal, _TABLES[order.kind][Refusal.OTHER])
     handler(desk, event)
 
 
-def external_end(desk: Desk, report: Order) -> None:
-    """A quote ended unfilled without our asking: refused late, or canceled by the venue."""
-    desk.note(f"maker {report['status']} by the venue: {report['reason'] or 'no reason given'}")
-    desk.rejects.append(desk.now)
+def ended_unfilled(desk: Desk, order: Tracked, report: Order, refusal: Refusal | None) -> None:
+    """An order ended unfilled without our asking: refused late, or ended by the venue.
+
+    An immediate order that found nothing ends so, too, and that is no refusal.
+    """
+    reason = report["reason"] or "no reason given"
+    if order.kind is Kind.MAKER and refusal in (None, Refusal.POST_ONLY):
+        desk.note(f"maker {report['status']} by the venue: {reason}")
+        desk.rejects.append(desk.now)
+    elif refusal is not None or report["status"] is OrderStatus.REJECTED:
+        event = PlaceRefused(order.role, order.client_id, refusal or Refusal.OTHER, reason)
+        refused(desk, order, event)
 
 
 def _requote(desk: Desk, event: PlaceRefused) -> None:
@@ -49,7 +62,17 @@ def _pause_quotes(desk: Desk, event: PlaceRefused) -> None:
 
 
 def _stop_quoting(desk: Desk, event: PlaceRefused) -> None:
-    desk.stop(4, f"primary refuses orders: {event.detail or event.refusal}")
+    desk.stop(4, f"{event.role} refuses orders: {event.detail or event.refusal}")
+
+
+def _look_up_quote_grid(desk: Desk, event: PlaceRefused) -> None:
+    """Market facts may have changed: they are asked for once; a second refusal is ours."""
+    if desk.now - desk.grid_asked < _GRID_AGE:
+        _stop_quoting(desk, event)
+        return
+    desk.grid_asked = desk.now
+    desk.say(Read(event.role, "market"))
+    desk.quote_after = desk.now + _READ_TIME
 
 
 def _next_band(desk: Desk, event: PlaceRefused) -> None:
@@ -72,7 +95,8 @@ def _wait_or_unwind(desk: Desk, event: PlaceRefused) -> None:
     began = desk.now if episode.since is None else episode.since
     if desk.now + wait > began + desk.config.hedge_hard:
         episode.must_unwind = "rate limit"
-    episode.not_before = desk.now + wait
+    else:
+        episode.not_before = desk.now + wait
 
 
 def _venue_down(desk: Desk, event: PlaceRefused) -> None:
@@ -80,9 +104,33 @@ def _venue_down(desk: Desk, event: PlaceRefused) -> None:
     if episode.down_since is None:
         episode.down_since = desk.now
     if desk.now - episode.down_since >= _VENUE_DOWN:
-        episode.must_unwind = "hedge venue is down"
+        episode.must_unwind = desk.barred = "hedge venue is down"
     episode.attempts = 0
     episode.not_before = desk.now + _RECONNECT
+
+
+def _try_once_more(desk: Desk, event: PlaceRefused) -> None:
+    """The library logs in again before the next request, or takes another nonce."""
+    episode = desk.episode
+    episode.repeats += 1
+    if episode.repeats > _REPEATS[event.refusal]:
+        episode.must_unwind = f"{event.refusal}: {event.detail}"
+    episode.attempts = max(episode.attempts - 1, 0)
+
+
+def _look_up_hedge_grid(desk: Desk, event: PlaceRefused) -> None:
+    episode = desk.episode
+    if episode.grid_asked:
+        episode.must_unwind = f"{event.refusal}: {event.detail}"
+        return
+    episode.grid_asked = True
+    episode.not_before = desk.now + _READ_TIME
+    desk.say(Read(event.role, "market"))
+
+
+def _unwind_until_it_works(desk: Desk, event: PlaceRefused) -> None:
+    """A mode of the venue: it ends some day, and a probe finds out."""
+    desk.episode.must_unwind = desk.barred = f"hedge venue: {event.refusal}: {event.detail}"
 
 
 def _unwind_and_stop(desk: Desk, event: PlaceRefused) -> None:
@@ -91,33 +139,47 @@ def _unwind_and_stop(desk: Desk, event: PlaceRefused) -> None:
 
 def _unwind_again(desk: Desk, event: PlaceRefused) -> None:
     desk.episode.fresh_after = desk.now
-    desk.episode.not_before = desk.now + _RECONNECT
+    desk.episode.not_before = desk.now + (event.retry_after or _RECONNECT)
 
 
-def _drop_reduce_only(desk: Desk, event: PlaceRefused) -> None:
+def _read_position_first(desk: Desk, event: PlaceRefused) -> None:
+    """The position may be another than we believe; if it is not, the flag is left out."""
     desk.episode.no_reduce_only = True
+    desk.episode.read_first = event.role
+    desk.distrust(event.role, "reduce-only was refused")
+
+
+def _nothing(desk: Desk, event: PlaceRefused) -> None:
+    """Whoever sent it looks at it."""
 
 
 _QUOTE: Mapping[Refusal, Handler] = {
     Refusal.POST_ONLY: _requote,
+    Refusal.SYMBOL: _stop_quoting,
     Refusal.PERMISSION: _stop_quoting,
-    Refusal.PRECISION: _stop_quoting,
+    Refusal.PRECISION: _look_up_quote_grid,
     Refusal.OTHER: _pause_quotes,
 }
 
 _HEDGE: Mapping[Refusal, Handler] = {
+    Refusal.NO_MATCH: _next_band,
     Refusal.PRICE_BAND: _same_band,
     Refusal.RATE: _wait_or_unwind,
     Refusal.NOT_SENT: _venue_down,
+    Refusal.NONCE: _try_once_more,
+    Refusal.SESSION: _try_once_more,
+    Refusal.PRECISION: _look_up_hedge_grid,
+    Refusal.REDUCE_ONLY: _read_position_first,
+    Refusal.VENUE_MODE: _unwind_until_it_works,
+    Refusal.SYMBOL: _unwind_and_stop,
     Refusal.MARGIN: _unwind_and_stop,
+    Refusal.LIMIT: _unwind_and_stop,
     Refusal.PERMISSION: _unwind_and_stop,
-    Refusal.PRECISION: _unwind_and_stop,
-    Refusal.VENUE_MODE: _unwind_and_stop,
     Refusal.OTHER: _next_band,
 }
 
 _UNWIND: Mapping[Refusal, Handler] = {
-    Refusal.REDUCE_ONLY: _drop_reduce_only,
+    Refusal.REDUCE_ONLY: _read_position_first,
     Refusal.OTHER: _unwind_again,
 }
 
@@ -126,4 +188,5 @@ _TABLES: Mapping[Kind, Mapping[Refusal, Handler]] = {
     Kind.FLATTEN: _QUOTE,
     Kind.HEDGE: _HEDGE,
     Kind.UNWIND: _UNWIND,
+    Kind.CANARY: {Refusal.OTHER: _nothing},
 }

@@ -24,6 +24,9 @@ class Tracked(TrackedOrder):
         trigger_ms: venue time of the fill that made this hedge necessary.
         synthetic_price: average of the synthetic part.
         sources: channels by which reports on it have come; an acknowledgement is none.
+        doubted_at: since when its fate is not known.
+        escalated: that took too long, and more than queries was done about it.
+        refused: class of the refusal that ended it; "" for another end.
         told: the synthetic part is recorded as a trade of its own: nobody waits for its fills.
     """
 
@@ -49,6 +52,10 @@ class Tracked(TrackedOrder):
     synthetic_price: Decimal = ZERO
     sources: set[Source] = field(default_factory=set)
     told: bool = False
+    doubted_at: float | None = None
+    escalated: bool = False
+    refused: str = ""
+    settled_at: float = 0.0
 
     @property
     def key(self) -> OrderKey:
@@ -56,10 +63,10 @@ class Tracked(TrackedOrder):
 
     @property
     def reserved(self) -> Decimal:
-        """The rest, signed, of an order that makes neutral; a quote reserves nothing."""
-        if self.kind in (Kind.MAKER, Kind.FLATTEN):
-            return ZERO
-        return signed(self.side, self.remaining)
+        """The rest, signed, of an order that makes neutral; others reserve nothing."""
+        if self.kind in (Kind.HEDGE, Kind.UNWIND):
+            return signed(self.side, self.remaining)
+        return ZERO
 
     @property
     def doubtful(self) -> bool:

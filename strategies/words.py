@@ -12,12 +12,13 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from mpdex.types import Fill, Lane, Order, OrderRequest
+from mpdex.types import Fill, Lane, Market, Order, OrderRequest
 
 Role: TypeAlias = Literal["primary", "hedge"]
 ROLES: tuple[Role, Role] = ("primary", "hedge")
 Source: TypeAlias = Literal["stream", "cum", "query", "barrier"]
 Level: TypeAlias = tuple[Decimal, Decimal]
+Reading: TypeAlias = Literal["account", "clock", "funding", "market"]
 
 
 class Kind(StrEnum):
@@ -153,6 +154,8 @@ class BookTick:
     Attributes:
         at: when it was received, in the clock's monotonic seconds.
         buy, sell: average price to buy or sell the clip; None: not enough there.
+        buy_depth, sell_depth: coins that can be bought or sold within reach of the best price, or
+            as many as anybody asks for; None: not looked at.
     """
 
     role: Role
@@ -161,6 +164,8 @@ class BookTick:
     at: float
     buy: Decimal | None = None
     sell: Decimal | None = None
+    buy_depth: Decimal | None = None
+    sell_depth: Decimal | None = None
 
     @property
     def mid(self) -> Decimal | None:
@@ -233,6 +238,7 @@ class AccountRead:
         free, equity: in quote currency.
         leverage: in force on the market.
         liquidation: price at which the position is taken away.
+        requests_left: where the venue counts them over the life of an account.
     """
 
     role: Role
@@ -240,6 +246,7 @@ class AccountRead:
     equity: Decimal | None
     leverage: Decimal | None = None
     liquidation: Decimal | None = None
+    requests_left: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +265,14 @@ class FundingRead:
     role: Role
     rate: Decimal
     due_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MarketRead:
+    """The venue's facts about the market, asked for again."""
+
+    role: Role
+    market: Market
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +317,7 @@ Event: TypeAlias = (
     | AccountRead
     | ClockRead
     | FundingRead
+    | MarketRead
     | JournalFailed
     | OperatorAsked
     | StopAsked
@@ -364,7 +380,7 @@ class Read:
     """Ask for something that only gates look at; silence is no news."""
 
     role: Role
-    what: Literal["account", "clock", "funding"]
+    what: Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,6 +460,7 @@ class CycleDone:
     ended_ms: int
     direction: str
     closing: bool
+    counts: bool
     size: Decimal
     filled: Decimal
     hedged: Decimal

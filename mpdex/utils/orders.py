@@ -286,6 +286,10 @@ class TrackedOrder:
         """The owner vouches for `cum` (a query said so, or its grace is over)."""
         self._step(News.SETTLE)
 
+    def revive(self) -> None:
+        """The venue shows a settled order open after all: what it said before was wrong."""
+        self.state, self.contradicted = State.UNKNOWN, True
+
     @property
     def synthetic_id(self) -> str:
         """Trade id of a fill made from a cumulative amount: the same whenever it is made again."""

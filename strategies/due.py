@@ -1,0 +1,220 @@
+"""Looks at what is due: answers about orders, readings of the venues, words to the operator."""
+
+from __future__ import annotations
+
+from mpdex.types import Lane
+from mpdex.utils.orders import News, State
+from strategies import external
+from strategies.desk import Desk, Phase
+from strategies.intake import hear
+from strategies.tracking import Tracked
+from strategies.words import ROLES, Kind, Query, Read, Reading
+
+_ORPHAN_SECONDS = 2.0
+# How long the fate of an order may be open at a venue that bounds its requests; elsewhere it is
+# `config.weak_bound`.
+_UNKNOWN_SECONDS = 10.0
+# A cancel that has not worked by then: the venue is read, and the operator told.
+_CANCEL_ALARM = 7.0
+# Seconds between two readings that only gates look at.
+_READINGS: dict[Reading, float] = {"account": 60.0, "clock": 60.0, "funding": 600.0}
+_MINUTE = 60.0
+
+
+# --------------------------------------------------------------------------- orders under way
+
+
+def watch_orders(desk: Desk) -> None:
+    """Asks about orders whose fate is due to be known."""
+    for order in tuple(desk.active.values()):
+        _watch(desk, order)
+
+
+def _watch(desk: Desk, order: Tracked) -> None:
+    _expect_answer(desk, order)
+    _expect_cancel(desk, order)
+    _expect_fate(desk, order)
+    if order.ask_at is None or order.asking:
+        return
+    if desk.now < order.ask_at:
+        desk.wake(order.ask_at)
+        return
+    ask(desk, order)
+
+
+def ask(desk: Desk, order: Tracked) -> None:
+    """Asks what became of an order; late, its absence counts only beside a position that agrees."""
+    order.asking, order.ask_at = True, None
+    since = order.sent_ms - int(desk.config.fill_overlap * 1000)
+    desk.say(
+        Query(
+            order.role,
+            order.client_id,
+            order.id,
+            max(since, desk.setup.began_ms),
+            _lane(desk, order),
+            position=desk.now > order.bound,
+        )
+    )
+
+
+def _expect_answer(desk: Desk, order: Tracked) -> None:
+    """A missing answer, or a taker that rests, is UNKNOWN after the time an answer takes."""
+    resting = order.immediate and order.state.resting
+    due = order.sent + desk.setup.acks[order.role]
+    waiting = resting or order.state is State.SENT
+    if not waiting or order.asking or order.ask_at is not None:
+        return
+    if desk.now < due:
+        desk.wake(due)
+        return
+    hear(desk, order, News.DOUBT, "no answer in time")
+    if resting:
+        desk.cancel(order, "it should never rest")
+
+
+def _expect_cancel(desk: Desk, order: Tracked) -> None:
+    if order.cancel_first is None:
+        return
+    desk.cancel(order, "again")
+    if order.cancel_at is not None:
+        desk.wake(order.cancel_at)
+    if order.ask_at is None and not order.asking:
+        order.ask_at = max(order.cancel_first + desk.config.cancel_ack, desk.now)
+    waited = desk.now - order.cancel_first
+    if waited > desk.config.cancel_hard:
+        desk.stop(4, f"a {order.kind} order does not go away")
+    elif waited > _CANCEL_ALARM and not order.barred:
+        order.barred = True
+        desk.alarm("cancel", f"the {order.kind} order on {order.role} does not go away", page=True)
+        desk.distrust(order.role, f"its {order.kind} order does not go away")
+
+
+def _expect_fate(desk: Desk, order: Tracked) -> None:
+    """An order whose fate stays open: somebody is called, and the venue is read."""
+    if not order.doubtful:
+        order.doubted_at, order.escalated = None, False
+        return
+    if order.doubted_at is None:
+        order.doubted_at = desk.now
+    weak = desk.setup.bounds[order.role] >= desk.config.weak_bound
+    due = order.doubted_at + (desk.config.weak_bound if weak else _UNKNOWN_SECONDS)
+    if order.escalated:
+        return
+    if desk.now < due:
+        desk.wake(due)
+        return
+    order.escalated = True
+    text = f"the fate of a {order.kind} order on {order.role} is not known"
+    desk.alarm("unknown", text, page=True)
+    desk.distrust(order.role, text)
+
+
+def _lane(desk: Desk, order: Tracked) -> Lane:
+    """Urgent once it keeps us exposed for long."""
+    since = desk.episode.since
+    late = since is not None and desk.now - since > desk.config.hedge_soft
+    return Lane.HEDGE if late and order.kind is not Kind.MAKER else Lane.QUERY
+
+
+def settle_orphans(desk: Desk) -> None:
+    """A fill that stays nobody's was somebody else's."""
+    for orphan in tuple(desk.orphans):
+        due = orphan.at + _ORPHAN_SECONDS
+        if desk.now < due and external.ids_pending(desk, orphan.role):
+            desk.wake(due)
+            continue
+        desk.orphans.remove(orphan)
+        fill = orphan.fill
+        desk.foreign.add(f"{orphan.role}:{fill['id']}")
+        desk.note(f"foreign fill on {orphan.role}: {fill['side']} {fill['size']}", urgent=True)
+        external.explain(desk, orphan.role)
+
+
+# --------------------------------------------------------------------------- readings
+
+
+def read_barriers(desk: Desk) -> None:
+    """Reads a venue again where the last reading was not enough."""
+    for role in ROLES:
+        due = desk.read_at[role]
+        if due is None or not desk.up[role]:
+            continue
+        if desk.now < due:
+            desk.wake(due)
+        else:
+            desk.read_barrier(role)
+
+
+def reconcile(desk: Desk) -> None:
+    """Compares with the venues now and then, whatever the streams say.
+
+    Streamed positions are compared as they come, for nothing; a venue without them is asked more
+    often.
+    """
+    external.compare_streams(desk)
+    for role in ROLES:
+        streamed = role in desk.seen_position
+        pause = desk.config.reconcile_full if streamed else desk.config.reconcile_light
+        due = desk.reconciled.setdefault(role, desk.now) + pause
+        if desk.now < due:
+            desk.wake(due)
+        elif desk.live[role] and not _in_flight(desk):
+            desk.reconcile(role)
+
+
+def _in_flight(desk: Desk) -> bool:
+    """While something changes positions, a comparison says nothing."""
+    return desk.owing or any(order.immediate for order in desk.active.values())
+
+
+def read_for_gates(desk: Desk) -> None:
+    """Asks for margin, clocks and funding."""
+    for role in ROLES:
+        for what, pause in _READINGS.items():
+            due = desk.read_due.setdefault((role, what), desk.now + pause)
+            if desk.now < due:
+                desk.wake(due)
+            elif desk.live[role]:
+                desk.read_due[role, what] = desk.now + pause
+                desk.say(Read(role, what))
+
+
+# --------------------------------------------------------------------------- the operator
+
+
+def raise_alarms(desk: Desk) -> None:
+    """Tells the operator what lasts too long, and that nothing happens."""
+    _silence(desk)
+    _long_pause(desk)
+    if desk.exposed and _alarm_due(desk, "exposed", _MINUTE):
+        text = f"{desk.exit_reason}; exposure {desk.ledger.exposure}"
+        desk.alarm("exposed", text, page=True)
+
+
+def _alarm_due(desk: Desk, topic: str, pause: float) -> bool:
+    last = desk.alarmed.get(topic)
+    if last is not None and desk.now < last + pause:
+        desk.wake(last + pause)
+        return False
+    desk.alarmed[topic] = desk.now
+    return True
+
+
+def _silence(desk: Desk) -> None:
+    last = max(desk.filled_at, desk.setup.started, desk.alarmed.get("silence", 0.0))
+    due = last + desk.config.silence
+    if desk.now < due:
+        desk.wake(due)
+        return
+    desk.alarmed["silence"] = desk.now
+    waiting = desk.waiting_for or desk.why
+    desk.alarm("silence", f"no fill for {desk.config.silence:g} s; {waiting}")
+
+
+def _long_pause(desk: Desk) -> None:
+    if desk.phase is not Phase.PAUSED:
+        desk.pause_told = False
+    elif not desk.pause_told and desk.now - desk.phase_since > _MINUTE:
+        desk.pause_told = True
+        desk.alarm("pause", f"paused for a minute: {desk.why}")

@@ -1,0 +1,148 @@
+"""Positions that changed without us: a manual trade, a liquidation, deleveraging.
+
+A difference between a venue's position and our fills is a suspicion first. A fill may be on its
+way, and a reading may be stale; so it must last, be read twice by query with every fill of the
+session read alongside, and nothing of ours may be under way there.
+
+What is then done:
+
+- A leg of ours that shrank, whoever did it: the other leg is reduced by as much, and the run ends.
+- Anything else: by policy. `halt` leaves it alone, makes ours neutral and ends; `adopt` leaves it
+  alone and goes on; `neutralise` treats it as ours.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from mpdex.utils.orders import State
+from strategies.desk import Desk, Phase, Suspicion
+from strategies.ledger import ZERO
+from strategies.words import ROLES, Role
+
+_READS = 2
+# How long a difference must last: a fill that is late is found by then, and a lagging reading too.
+_LASTS, _LASTS_EXPLAINED = 3.0, 0.5
+_REREAD_EXPLAINED = 0.3
+# A streamed position may run ahead of its fill for a moment, or behind it.
+_STREAM_GRACE = 3.0
+
+
+def observe(desk: Desk, role: Role, position: Decimal) -> bool:
+    """Compares a position that was read with our fills; whether they agree."""
+    desk.seen_position[role] = (position, desk.now)
+    difference = position - desk.expected(role)
+    suspicion = desk.suspicions.get(role)
+    if not difference:
+        desk.suspicions.pop(role, None)
+        return True
+    if suspicion is not None and suspicion.difference == difference:
+        suspicion.reads += 1
+        return False
+    explained = suspicion is not None and suspicion.explained
+    desk.suspicions[role] = Suspicion(difference, desk.now, explained=explained)
+    desk.note(
+        f"{role} position is {position}, our fills say {desk.expected(role)}",
+        urgent=not busy(desk, role),
+    )
+    return False
+
+
+def explain(desk: Desk, role: Role) -> None:
+    """A fill that is not ours was seen there: look at once."""
+    suspicion = desk.suspicions.setdefault(role, Suspicion(ZERO, desk.now, reads=0))
+    suspicion.explained = True
+    desk.distrust(role, "somebody else's order traded")
+
+
+def reread_after(desk: Desk, role: Role) -> float:
+    """Seconds until the next reading of a venue that does not agree."""
+    suspicion = desk.suspicions.get(role)
+    explained = suspicion is not None and suspicion.explained
+    return _REREAD_EXPLAINED if explained else desk.config.reread
+
+
+def busy(desk: Desk, role: Role) -> bool:
+    """Whether a difference may still be explained by something of ours."""
+    return any(order.role == role for order in desk.active.values()) or bool(desk.orphans)
+
+
+def compare_streams(desk: Desk) -> None:
+    """A streamed position that stays different from our fills is a reason to ask."""
+    for role in ROLES:
+        seen = desk.seen_position.get(role)
+        if seen is None or not desk.live[role]:
+            continue
+        position, at = seen
+        if position == desk.expected(role):
+            continue
+        due = max(at, desk.ledger.moved_at) + _STREAM_GRACE
+        if desk.now < due:
+            desk.wake(due)
+        elif not any(o.role == role and o.immediate for o in desk.active.values()):
+            desk.distrust(role, f"its stream says {position}, our fills {desk.expected(role)}")
+
+
+def judge(desk: Desk) -> None:
+    """Accepts suspicions that have lasted; all of them together, so that a pair that was closed by
+    hand is seen as one."""
+    if not desk.suspicions or not all(_ripe(desk, role) for role in desk.suspicions):
+        return
+    if desk.phase is Phase.RECONCILING:
+        desk.stop(3, f"unexplained: {_differences(desk)}; --adopt-baseline keep or close goes on")
+        return
+    changes = {role: s.difference for role, s in desk.suspicions.items()}
+    text = _differences(desk)
+    desk.suspicions.clear()
+    damaged = [role for role, difference in changes.items() if _take(desk, role, difference)]
+    desk.alarm("external", text, page=True)
+    if damaged or desk.config.on_external == "halt":
+        _reduce(desk, damaged)
+        desk.stop(4, f"external change: {text}")
+    for role in changes:
+        desk.distrust(role, "after an external change")
+
+
+def _ripe(desk: Desk, role: Role) -> bool:
+    suspicion = desk.suspicions[role]
+    if busy(desk, role) or suspicion.reads < _READS:
+        return False
+    return desk.now - suspicion.since >= (_LASTS_EXPLAINED if suspicion.explained else _LASTS)
+
+
+def _take(desk: Desk, role: Role, difference: Decimal) -> bool:
+    """Books a change by policy; whether a leg of ours shrank."""
+    ours = desk.ledger.position(role)
+    lost = ZERO
+    if ours * difference < 0:
+        lost = min(abs(difference), abs(ours)).copy_sign(difference)
+    rest = difference - lost
+    adopted = lost + (rest if desk.config.on_external == "neutralise" else ZERO)
+    if adopted:
+        mid = desk.last_mid.get(role, (ZERO, 0.0))[0]
+        desk.ledger.adopt(role, adopted, mid, desk.now)
+    desk.baseline[role] = desk.baseline.get(role, ZERO) + difference - adopted
+    return bool(lost)
+
+
+def _reduce(desk: Desk, damaged: list[Role]) -> None:
+    """What is left of the pair is closed where it is: never opened again at the damaged venue."""
+    if damaged == ["hedge"]:
+        desk.episode.must_unwind = desk.episode.fatal = "the hedge leg was taken away"
+    desk.episode.reduce_only = bool(damaged)
+
+
+def _differences(desk: Desk) -> str:
+    return ", ".join(
+        f"{role} holds {desk.expected(role) + s.difference} where our fills say "
+        f"{desk.expected(role)}"
+        for role, s in desk.suspicions.items()
+    )
+
+
+def ids_pending(desk: Desk, role: Role) -> bool:
+    """Whether a fill with an unknown order id may be of an order whose id has not been told."""
+    return any(
+        order.role == role and not order.id and order.state is not State.SETTLED
+        for order in desk.active.values()
+    )
