@@ -19,8 +19,9 @@ from zlib import crc32
 
 import msgspec
 
-from mpdex.errors import MpdexError
+from mpdex.errors import MpdexError, UsageError
 from mpdex.utils.clock import Clock
+from mpdex.utils.file_lock import lock_file
 
 log = logging.getLogger(__name__)
 
@@ -29,18 +30,23 @@ _decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 _TAIL = len(b',"crc":"00000000"}')
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 _CHUNK = 1 << 16
-# macOS and Windows have no fdatasync.
-_flush = getattr(os, "fdatasync", os.fsync)
 
 
 class JournalDamaged(MpdexError):
     """A line in the middle does not hold: something else than a crash has touched the file."""
 
 
+class JournalBusy(UsageError):
+    """Another process is writing the same file."""
+
+
 class Writer(Protocol):
     """What the rest of the code may do with a journal."""
 
     seq: int
+
+    @property
+    def durable(self) -> bool: ...
 
     def write(self, kind: str, **fields: Any) -> None: ...
 
@@ -52,18 +58,28 @@ class Writer(Protocol):
 class Journal:
     """Appends to one file; a file that exists is continued, without its torn end.
 
+    Args:
+        durable: `sync` waits for the disk; without, it does nothing.
+
     Attributes:
         seq: number of the last line.
 
     Raises:
+        JournalBusy: another process has it open.
         OSError: where the disk says no, from any method. The line is then not in the file.
     """
 
-    def __init__(self, path: str | Path, *, clock: Clock) -> None:
+    def __init__(self, path: str | Path, *, clock: Clock, durable: bool = True) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.durable = durable
         self._clock = clock
         self._fd = os.open(self.path, _FLAGS, 0o600)
+        if lock_file(self._fd) is False:
+            os.close(self._fd)
+            raise JournalBusy(
+                f"another process writes {self.path}; give this run a folder of its own"
+            )
         self.seq = self._continue()
 
     def write(self, kind: str, **fields: Any) -> None:
@@ -76,15 +92,17 @@ class Journal:
         self.seq = seq
 
     def sync(self) -> None:
-        """Returns when everything written is on the disk: milliseconds, so never before a send."""
-        _flush(self._fd)
+        """Returns when everything written is on the disk; may be called on another thread."""
+        if self.durable:
+            _flush(self._fd)
 
     def close(self) -> None:
         """Syncs and closes; a second call does nothing."""
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
             try:
-                _flush(fd)
+                if self.durable:
+                    _flush(fd)
             finally:
                 os.close(fd)
 
@@ -104,6 +122,8 @@ class Journal:
 
 class NullJournal:
     """Counts and forgets."""
+
+    durable = False
 
     def __init__(self) -> None:
         self.seq = 0
@@ -135,6 +155,11 @@ def replay(path: str | Path) -> Iterator[dict[str, Any]]:
                 raise JournalDamaged(f"{path}: line {number} has seq {line['seq']}, not {expected}")
             expected = line["seq"] + 1
             yield line
+
+
+def _flush(fd: int) -> None:
+    """macOS and Windows have no fdatasync."""
+    getattr(os, "fdatasync", os.fsync)(fd)
 
 
 def _judge_damage(path: str | Path, number: int, *, torn: bool) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from mpdex.types import Lane, OrderStatus
 from mpdex.utils import journal as module
-from mpdex.utils.journal import Journal, JournalDamaged, NullJournal, replay
+from mpdex.utils.journal import Journal, JournalBusy, JournalDamaged, NullJournal, replay
 
 EPOCH_NS = 1_700_000_000_000_000_000
 
@@ -242,3 +242,27 @@ def test_the_null_journal_counts_and_keeps_nothing() -> None:
     book.sync()
     book.close()
     assert book.seq == 1
+
+
+def test_two_writers_of_one_file_are_one_too_many(path: Path) -> None:
+    first = journal(path)
+    with pytest.raises(JournalBusy, match="folder of its own"):
+        journal(path)
+    first.close()
+    second = journal(path)
+    second.write("place")
+    second.close()
+    assert [line["seq"] for line in replay(path)] == [1]
+
+
+def test_a_journal_that_need_not_last_waits_for_no_disk(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr(module, "_flush", flushed.append)
+    book = Journal(path, clock=Ticks(), durable=False)
+    book.write("place")
+    book.sync()
+    book.close()
+    assert flushed == []
+    assert len(list(replay(path))) == 1
