@@ -345,6 +345,9 @@ def _answered(desk: Desk, event: Answered) -> None:
         take_fill(desk, event.role, fill, "query")
     order = desk.active.get((event.role, event.client_id))
     if order is None:
+        if event.order is not None:  # it has settled; what is told of it still counts
+            report: Order = {**event.order, "client_order_id": event.client_id}
+            take_order(desk, event.role, report, "query")
         return
     order.asking = False
     agrees = event.position is None or event.position == desk.expected(event.role)
@@ -461,10 +464,7 @@ def _snapshot(desk: Desk, event: Snapshot) -> None:
         if order is not None:
             _weigh(desk, order, report, "barrier", agrees=agrees)
     _open_orders(desk, event)
-    if not agrees and desk.live[role] and not external.busy(desk, role):
-        desk.distrust(role, "its position is not what our fills say")
-    elif not desk.live[role]:
-        _accept(desk, role, agrees)
+    _accept(desk, role, agrees)
 
 
 def _open_orders(desk: Desk, event: Snapshot) -> None:
@@ -497,13 +497,15 @@ def _adopt_stray(desk: Desk, role: Role, report: Order) -> None:
 
 
 def _accept(desk: Desk, role: Role, agrees: bool) -> None:
-    """Live again, if nothing of this venue is in doubt."""
+    """Live, and verified, if nothing of this venue is in doubt."""
     doubtful = any(o.doubtful for o in desk.active.values() if o.role == role)
     if agrees and not doubtful:
         desk.verified[role] = True
         desk.live[role] = desk.up[role]
-    else:
-        desk.read_at[role] = desk.now + external.reread_after(desk, role)
+        return
+    desk.read_at[role] = desk.now + external.reread_after(desk, role)
+    if not agrees and not external.busy(desk, role):
+        desk.distrust(role, "its position is not what our fills say")
 
 
 def _snapshot_failed(desk: Desk, event: SnapshotFailed) -> None:
