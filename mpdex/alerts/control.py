@@ -134,9 +134,9 @@ class Control:
         body = {"offset": self._offset, "timeout": _POLL, "allowed_updates": ["message"]}
         said, following = decode_updates(await self._call("/getUpdates", body))
         self._tell_well()
-        new = [one for one in said if one.id >= self._offset]
+        new = {one.id: one for one in said if one.id >= self._offset}
         self._offset = max(self._offset, following or 0)
-        for reply in commands.hear(new, self._clock.now_ms() // 1000):
+        for reply in commands.hear([*new.values()], self._clock.now_ms() // 1000):
             if reply.note:
                 log.warning("telegram: %s", reply.text)
             if reply.chat is not None:
