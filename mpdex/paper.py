@@ -26,6 +26,7 @@ from mpdex.types import (
     Liquidity,
     Market,
     Order,
+    OrderBook,
     OrderRequest,
     OrderStatus,
     Position,
@@ -117,6 +118,9 @@ class PaperVenue:
         if not self._dex.read_only:
             self._dex.prove_signing(symbol, price)
 
+    async def get_orderbook(self, symbol: str, depth: int = 10) -> OrderBook:
+        return await self._dex.get_orderbook(symbol, depth)
+
     async def start_streams(self, topics: Sequence[Topic]) -> None:
         """Subscribes to the public ones; the private ones are ours."""
         await self._dex.start_streams([t for t in topics if t.channel not in PRIVATE])
@@ -191,6 +195,13 @@ class PaperVenue:
             for fill in self._fills
             if fill["timestamp_ms"] >= since and symbol in (None, fill["symbol"])
         ]
+
+    async def load_markets(self) -> None:
+        """Market facts are the venue's."""
+        await self._dex.load_markets()
+
+    async def get_position(self, symbol: str) -> Position | None:
+        return next((p for p in await self.get_positions() if p["symbol"] == symbol), None)
 
     async def get_positions(self) -> list[Position]:
         return [self._position(symbol, size) for symbol, size in self._positions.items() if size]

@@ -33,6 +33,7 @@ from mpdex.types import (
     LeverageInfo,
     Market,
     Order,
+    OrderBook,
     OrderRequest,
     OrderStatus,
     Position,
@@ -214,6 +215,10 @@ class FakeDex:
     def book(self, symbol: str) -> Book:
         return self._books[symbol]
 
+    async def get_orderbook(self, symbol: str, depth: int = 10) -> OrderBook:
+        await self._read("/book")
+        return self._books[symbol].levels(depth)
+
     async def start_streams(self, topics: Sequence[Topic]) -> None:
         assert {topic.channel for topic in topics} >= {"book", "orders", "fills"}
 
@@ -337,6 +342,12 @@ class FakeDex:
     async def get_fills(self, symbol: str | None = None, since: int = 0) -> list[Fill]:
         await self._read("/fills")
         return [fill for fill in self.fills if fill["timestamp_ms"] >= since]
+
+    async def load_markets(self) -> None:
+        await self._read("/markets")
+
+    async def get_position(self, symbol: str) -> Position | None:
+        return next((p for p in await self.get_positions() if p["symbol"] == symbol), None)
 
     async def get_positions(self) -> list[Position]:
         await self._read("/positions")

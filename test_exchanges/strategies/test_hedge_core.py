@@ -93,7 +93,15 @@ class World:
         markets: dict[Role, Market] = {role: whole_market(role) for role in ROLES}
         self.desk = Desk(
             Setup(
-                config=HedgeConfig(primary="p", hedge="h", ticker="X", size=SIZE, iterations=10**6),
+                config=HedgeConfig(
+                    primary="p",
+                    hedge="h",
+                    ticker="X",
+                    size=SIZE,
+                    iterations=10**6,
+                    canary=False,
+                    gate="off",
+                ),
                 markets=markets,
                 bounds=dict.fromkeys(ROLES, BOUND),
                 acks=dict.fromkeys(ROLES, 0.5),
@@ -298,6 +306,7 @@ class AnythingGoes(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
+        self.world.tick()
         for role in ROLES:
             self.world.feed(StreamBack(role))
         while self.world.mail:
@@ -426,11 +435,11 @@ TestAnythingGoes.settings = settings(
 def quoting_world() -> tuple[World, Truth]:
     """A quote was sent; nothing is known of it yet."""
     world = World()
+    world.tick()
     for role in ROLES:
         world.feed(StreamBack(role))
     while world.mail:
         world.deliver(0)
-    world.tick()
     world.feed(Timer())
     (quote,) = world.orders.values()
     return world, quote

@@ -37,7 +37,14 @@ class Play:
         self.trades = itertools.count(1)
         self.now = 0.0
         config = HedgeConfig(
-            primary="p", hedge="h", ticker="X", size=SIZE, iterations=10, cool_down=0.001
+            primary="p",
+            hedge="h",
+            ticker="X",
+            size=SIZE,
+            iterations=10,
+            cool_down=0.001,
+            canary=False,
+            gate="off",
         )
         self.desk = Desk(
             Setup(
@@ -53,11 +60,11 @@ class Play:
         )
         self.places: list[Place] = []
         for role in ROLES:
-            self.feed(StreamBack(role))
-            self.feed(Snapshot(role, {}, (), D(0)))
-        for role in ROLES:
             level = ((D(100), D(1000)),), ((D("100.02"), D(1000)),)
             self.feed(BookTick(role, *level, self.now, D("100.02"), D(100)))
+        for role in ROLES:
+            self.feed(StreamBack(role))
+            self.feed(Snapshot(role, {}, (), D(0)))
 
     def feed(self, event: Event) -> None:
         self.now += 0.002
