@@ -50,8 +50,8 @@ class HedgeConfig:
         max_loss: stop when the session has lost more, in quote currency; None: no stop.
         gate: which cost a quote may have. "roundtrip" looks at the pair of an opening and a
             closing, so that a lasting difference of the two prices costs nothing; "strict" looks
-            at each trade alone; "no-loss" is roundtrip at a cost of zero; "off" asks nothing, and
-            sets the session's cost cap aside.
+            at each trade alone; "no-loss" is roundtrip at a cost of zero, closing included, however
+            long that takes; "off" asks nothing, and sets the session's cost cap aside.
         max_cost_bps: most that a cycle may cost, fees included, in bps of its value on the primary.
         max_position: most coins held on the primary; more than `size` lets several openings of one
             direction follow each other. None: `size`.

@@ -16,48 +16,36 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from mpdex.alerts import Alerts
-from mpdex.errors import MpdexError, OrderNotFound, Unsupported
-from mpdex.types import (
-    CancelRequest,
-    Fill,
-    Order,
-    OrderStatus,
-    PositionUpdate,
-    StreamDown,
-    StreamUp,
-)
+from mpdex.errors import MpdexError
+from mpdex.types import CancelRequest, Fill, Order, PositionUpdate, StreamDown, StreamUp
 from mpdex.utils.clock import Clock
 from mpdex.utils.orderbook import Book
-from strategies.desk import NEUTRALIZING, Desk, Phase, Setup
+from strategies.desk import Desk, Phase, Setup
+from strategies.flatten import Hands, neutralize
 from strategies.hedge_core import step
 from strategies.outputs import Outputs
-from strategies.preflight import signed_position
 from strategies.progress import line
-from strategies.venue import Unsubscribe, Venue, failure, refusal_class
+from strategies.questions import Questions
+from strategies.scribe import Scribe
+from strategies.venue import Unsubscribe, Venue, failure
 from strategies.words import (
     ROLES,
-    AccountRead,
     Alarm,
-    Answered,
     BookTick,
     Cancel,
-    CancelAcked,
     CancelFailed,
-    ClockRead,
     CycleDone,
     Event,
     FillSeen,
     Finish,
-    FundingRead,
     Halt,
     JournalFailed,
-    MarketRead,
     NotAnswered,
     Note,
     OperatorAsked,
     OrderSeen,
+    OutcomeNotKnown,
     Place,
-    PlaceAcked,
     PlaceRefused,
     PositionSeen,
     Query,
@@ -66,8 +54,8 @@ from strategies.words import (
     Refusal,
     Role,
     SetTimer,
-    Snapshot,
     SnapshotFailed,
+    StopAsked,
     StreamBack,
     StreamLost,
     Timer,
@@ -81,6 +69,13 @@ _LEVELS = 3
 _STATUS_SECONDS = 1.0
 # A venue may close a connection that is idle for a minute; a hedge should not have to open one.
 _WARM_SECONDS = 30.0
+# What a power cut may take of a hedge's lines.
+_SYNC_SECONDS = 0.02
+_BASIS_SECONDS = 60.0
+# So many turns of the core may break before the guard takes over, each looked at again after a bit.
+_FAULTS, _AFTER_FAULT = 5, 0.25
+# Signals after which even the guard gives up.
+_SIGNALS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +120,16 @@ class Driver:
         group: asyncio.TaskGroup,
         progress: Callable[[Status], None] | None = None,
         alerts: Alerts | None = None,
+        desk: Desk | None = None,
     ) -> None:
-        self.desk = Desk(setup, now=setup.started, phase_since=setup.started)
+        self.desk = desk or Desk(setup, now=setup.started, phase_since=setup.started)
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._setup = setup
         self._venues = venues
         self._clock = clock
         self._out = out
+        self._scribe = Scribe(out.journal, self._disk_failed)
+        self._questions = Questions(venues, setup.markets)
         self._group = group
         self._progress = progress
         self._alerts = alerts
@@ -145,16 +143,22 @@ class Driver:
         self._down: Counter[Role] = Counter()
         self._socket_calls: Counter[Role] = Counter()
         self._calls_before: dict[str, int] = self._calls()
-        self._failed: BaseException | None = None
+        self._disk_told = False
+        self._syncing = False
+        self._basis_at = setup.started
+        self._faults = 0
+        self._guarded = False
+        self._signals = 0
+        self._closed = False
         self._unwritten: list[Alarm | Note | Trade | CycleDone] = []
         self._warmer: asyncio.TimerHandle | None = None
         self._sent: dict[Role, int] = {}  # REST requests so far, when last looked at
         self._perform_table: Mapping[type, Callable[[Any], None]] = {
             Place: self._place,
             Cancel: self._cancel,
-            Query: lambda c: self._start(self._query(c)),
-            Recover: lambda c: self._start(self._recover(c)),
-            Read: lambda c: self._start(self._read(c)),
+            Query: self._query,
+            Recover: self._recover,
+            Read: lambda c: self._ask(self._questions.reading(c), None),
             Alarm: self._alarm,
             SetTimer: self._set_timer,
             Halt: self._halt,
@@ -172,7 +176,7 @@ class Driver:
         if self._alerts is not None:
             self._alerts.attend(self._hear_operator, lambda: line(self.status()))
             for worker in self._alerts.workers():  # they end by themselves, with the last words
-                self._group.create_task(worker)
+                self._group.create_task(self._apart(worker))
         for role in ROLES:
             venue, symbol = self._venues[role], self._setup.markets[role]["symbol"]
             self._unsubscribe += [
@@ -195,16 +199,24 @@ class Driver:
             return
         self._busy = True
         try:
-            while self._inbox and self._failed is None:
-                self._take(self._inbox.popleft())
-        except Exception as error:  # noqa: BLE001  (the edge: nothing may escape into a stream)
-            self._fail(error)
+            while self._inbox:
+                self._turn(self._inbox.popleft())
         finally:
             self._busy = False
 
+    def _turn(self, event: Event) -> None:
+        try:
+            self._take(event)
+        except Exception as error:  # noqa: BLE001  (the edge: nothing may escape into a stream)
+            self._fault(error)
+
     def _take(self, event: Event) -> None:
-        self._record(event)
+        self._scribe.hear(event, self.desk)
+        if self._guarded:
+            self._signals += isinstance(event, StopAsked)
+            return
         _, commands = step(self.desk, event, self._clock.monotonic())
+        self._scribe.external(self.desk)
         for command in commands:
             if isinstance(command, Alarm | Note | Trade | CycleDone):
                 self._write_later(command)
@@ -220,46 +232,33 @@ class Driver:
     def write(self) -> None:
         """Writes the rows, notes and alarms that wait."""
         unwritten, self._unwritten = self._unwritten, []
-        try:
-            for record in unwritten:
+        for record in unwritten:
+            try:
                 self._perform_table[type(record)](record)
-        except OSError as error:
-            self.feed(JournalFailed(str(error)))
+            except OSError as error:
+                self._disk_failed(error)
+            except Exception as error:  # noqa: BLE001  (a row that cannot be said stops nobody)
+                self._fault(error)
 
-    def _record(self, event: Event) -> None:
-        """A fill is in the journal before the hedge it causes."""
-        match event:
-            case FillSeen(role, fill, source):
-                self._journal("fill", role=role, source=source, **_bare(fill))
-            case OrderSeen(role, order, _) | PlaceAcked(role, _, order):
-                self._journal("order", role=role, **_bare(order))
-            case BookTick() | Timer() | Answered() | NotAnswered() | Snapshot() | PositionSeen():
-                pass
-            case AccountRead() | ClockRead() | FundingRead() | MarketRead() | JournalFailed():
-                pass
-            case _:
-                self._journal("event", what=type(event).__name__, text=str(event))
-
-    def _journal(self, kind: str, **fields: Any) -> bool:
-        """Writes a line. A full disk ends the run, but keeps nobody from hedging."""
-        try:
-            self._out.journal.write(kind, **fields)
-        except OSError as error:
+    def _disk_failed(self, error: OSError) -> None:
+        """A full disk ends the run, but keeps nobody from hedging."""
+        if not self._disk_told:
+            self._disk_told = True
             self.feed(JournalFailed(str(error)))
-            return False
-        return True
 
     def _hear_fill(self, role: Role) -> Callable[[Fill], None]:
         return lambda fill: self.feed(FillSeen(role, fill))
 
     def _hear_order(self, role: Role) -> Callable[[Order], None]:
-        return lambda order: self.feed(OrderSeen(role, order, refusal=self._refusal(role, order)))
+        return lambda order: self.feed(OrderSeen(role, order, refusal=self._questions.refusal(role, order)))
 
     def _hear_position(self, role: Role) -> Callable[[PositionUpdate], None]:
         return lambda update: self.feed(PositionSeen(role, update.size))
 
     def _hear_book(self, role: Role) -> Callable[[Book], None]:
-        size = self._setup.config.size
+        config = self._setup.config
+        size, reach = config.size, config.limits.depth_bps
+        enough = size / config.limits.depth_share
 
         def hear(book: Book) -> None:
             if book.stale:
@@ -273,6 +272,8 @@ class Driver:
                     self._clock.monotonic(),
                     book.vwap("buy", size),
                     book.vwap("sell", size),
+                    book.depth_within("buy", reach, enough),
+                    book.depth_within("sell", reach, enough),
                 )
             )
 
@@ -300,43 +301,28 @@ class Driver:
     # ----------------------------------------------------------------- out
 
     def _place(self, command: Place) -> None:
-        order = command.order
-        written = self._journal(
-            "intent",
-            role=command.role,
-            purpose=command.kind.value,
-            cycle=command.cycle,
-            client_id=order.client_id,
-            side=order.side,
-            size=order.size,
-            price=order.price,
-            post_only=order.post_only,
-            reduce_only=order.reduce_only,
-        )
-        if not written and command.kind not in NEUTRALIZING:
+        order, role = command.order, command.role
+        if not self._scribe.intent(command, self.desk):
             why = "the journal could not take it down"
-            self.feed(PlaceRefused(command.role, order.client_id, Refusal.NOT_SENT, why))
+            self.feed(PlaceRefused(role, order.client_id, Refusal.NOT_SENT, why))
             return
-        self._count(command.role)
+        self._count(role)
+        unknown = OutcomeNotKnown(role, order.client_id, "an internal error")
         try:
-            answer = self._venues[command.role].submit_order(order, lane=command.lane)
+            answer = self._venues[role].submit_order(order, lane=command.lane)
         except MpdexError as error:
             self.feed(failure(command, error))
+        except Exception as error:  # noqa: BLE001  (it may have left: the core asks)
+            self.feed(unknown)
+            self._fault(error)
         else:
-            self._start(self._placed(command, answer))
-
-    async def _placed(self, command: Place, answer: Coroutine[Any, Any, Order]) -> None:
-        try:
-            order = await answer
-        except MpdexError as error:
-            self.feed(failure(command, error))
-        else:
-            refusal = self._refusal(command.role, order)
-            self.feed(PlaceAcked(command.role, command.order.client_id, order, refusal))
+            self._ask(self._questions.placed(command, answer), unknown)
+        self._sync_soon()
 
     def _cancel(self, command: Cancel) -> None:
-        self._journal("cancel", role=command.role, client_id=command.client_id)
+        self._scribe.write("cancel", role=command.role, client_id=command.client_id)
         self._count(command.role)
+        failed = CancelFailed(command.role, command.client_id, False, "an internal error")
         request = CancelRequest(
             symbol=self._symbol(command.role),
             order_id=command.order_id,
@@ -346,107 +332,19 @@ class Driver:
             answer = self._venues[command.role].submit_cancel(request)
         except MpdexError as error:
             self.feed(CancelFailed(command.role, command.client_id, False, str(error)))
+        except Exception as error:  # noqa: BLE001  (the core asks, and cancels again)
+            self.feed(failed)
+            self._fault(error)
         else:
-            self._start(self._canceled(command, answer))
+            self._ask(self._questions.canceled(command, answer), failed)
 
-    async def _canceled(self, command: Cancel, answer: Coroutine[Any, Any, Order | None]) -> None:
-        role, client_id = command.role, command.client_id
-        try:
-            order = await answer
-        except OrderNotFound as error:
-            self.feed(CancelFailed(role, client_id, True, str(error)))
-        except MpdexError as error:
-            self.feed(CancelFailed(role, client_id, False, str(error)))
-        else:
-            self.feed(CancelAcked(role, client_id, order))
+    def _query(self, command: Query) -> None:
+        silence = NotAnswered(command.role, command.client_id)
+        self._ask(self._questions.about(command), silence)
 
-    async def _query(self, command: Query) -> None:
-        role, client_id = command.role, command.client_id
-        venue, symbol = self._venues[role], self._symbol(role)
-        fills: list[Fill] = []
-        position = None
-        try:
-            order = await self._order(role, client_id, command.order_id)
-            if order is None:
-                fills = await venue.get_fills(symbol, since=command.since_ms)
-                if command.position:
-                    position = signed_position(await venue.get_positions(), symbol)
-        except MpdexError as error:
-            log.warning("no answer about order %s: %s", client_id, error)
-            self.feed(NotAnswered(role, client_id))
-        else:
-            refusal = None if order is None else self._refusal(role, order)
-            self.feed(Answered(role, client_id, order, tuple(fills), position, refusal))
-
-    async def _recover(self, command: Recover) -> None:
-        role, venue = command.role, self._venues[command.role]
-        symbol = self._symbol(role)
-        fills: list[Fill] = []
-        try:
-            orders = {
-                client_id: await self._order(role, client_id, order_id)
-                for client_id, order_id in command.orders.items()
-            }
-            resting = await venue.read_open_orders(symbol)
-            if command.since_ms is not None:
-                fills = await venue.get_fills(symbol, since=command.since_ms)
-            position = signed_position(await venue.get_positions(), symbol)
-        except MpdexError as error:
-            log.warning("%s could not be read: %s", role, error)
-            self.feed(SnapshotFailed(role, str(error)))
-        else:
-            ours = [o for o in resting if venue.owns(o["client_order_id"])]
-            strays = tuple(o for o in ours if o["client_order_id"] not in command.orders)
-            ids = frozenset(o["client_order_id"] or "" for o in resting)
-            self.feed(Snapshot(role, orders, tuple(fills), position, strays, ids))
-
-    async def _read(self, command: Read) -> None:
-        """What only gates look at; silence is no news."""
-        role = command.role
-        try:
-            match command.what:
-                case "account":
-                    self.feed(await self._account(role))
-                case "clock":
-                    self.feed(ClockRead(role, await self._venues[role].get_clock_skew()))
-                case "funding":
-                    rate = await self._venues[role].get_funding_rate(self._symbol(role))
-                    self.feed(FundingRead(role, rate["rate"], rate["next_funding_ms"]))
-                case "market":
-                    await self._venues[role].load_markets()
-                    market = await self._venues[role].get_market(self._symbol(role))
-                    self.feed(MarketRead(role, market))
-        except Unsupported as error:
-            log.info("%s", error)
-        except MpdexError as error:
-            log.warning("%s of %s is not known now: %s", command.what, role, error)
-
-    async def _account(self, role: Role) -> AccountRead:
-        venue, symbol = self._venues[role], self._symbol(role)
-        collateral = await venue.get_collateral()
-        position = await venue.get_position(symbol)
-        return AccountRead(
-            role,
-            collateral["available"],
-            collateral["total"],
-            position["leverage"] if position else None,
-            position["liquidation_price"] if position else None,
-        )
-
-    def _refusal(self, role: Role, order: Order) -> Refusal | None:
-        """Why an order was rejected, where its venue tells that with the order."""
-        if order["status"] is not OrderStatus.REJECTED and not order["reason"]:
-            return None
-        return refusal_class(self._venues[role].decode_reason(order["reason"] or ""))
-
-    async def _order(self, role: Role, client_id: str, order_id: str) -> Order | None:
-        """None: the venue knows no such order now."""
-        try:
-            return await self._venues[role].get_order(
-                self._symbol(role), order_id or None, client_order_id=client_id
-            )
-        except OrderNotFound:
-            return None
+    def _recover(self, command: Recover) -> None:
+        silence = SnapshotFailed(command.role, "an internal error")
+        self._ask(self._questions.everything(command), silence)
 
     def _set_timer(self, command: SetTimer) -> None:
         """One timer; an early one is harmless, so it is only ever moved forward."""
@@ -462,10 +360,11 @@ class Driver:
     def _ring(self) -> None:
         self._timer = None
         self.feed(Timer())
+        self._keep_basis()
         self._show()
 
     def _halt(self, command: Halt) -> None:
-        self._journal("halt", reason=command.reason, exposed=command.exposed)
+        self._scribe.write("halt", reason=command.reason, exposed=command.exposed)
         if command.exposed:
             log.critical("EXPOSED: %s; both venues are tried until neutral", command.reason)
         else:
@@ -474,11 +373,11 @@ class Driver:
     def _alarm(self, command: Alarm) -> None:
         if self._alerts is not None:  # before the disk, which may be what it is about
             self._alerts.say(command)
-        self._journal("alarm", **asdict(command))
+        self._scribe.write("alarm", **asdict(command))
         log.log(logging.CRITICAL if command.page else logging.WARNING, "%s", command.text)
 
     def _note(self, command: Note) -> None:
-        self._journal("note", text=command.text)
+        self._scribe.write("note", text=command.text)
         log.log(logging.WARNING if command.urgent else logging.INFO, "%s", command.text)
 
     def _cycle(self, command: CycleDone) -> None:
@@ -488,7 +387,12 @@ class Driver:
         self._out.cycle(command, spent)
 
     def _finish(self, command: Finish) -> None:
-        self._journal("finish", code=command.code, reason=command.reason)
+        self._scribe.write(
+            "finish",
+            code=command.code,
+            reason=command.reason,
+            verified=all(self.desk.verified.values()),
+        )
         log.info("finished with %d: %s", command.code, command.reason)
         if not self.finished.done():
             self.finished.set_result(None)
@@ -510,28 +414,107 @@ class Driver:
         except MpdexError as error:
             log.info("an order connection could not be kept open: %s", error)
 
+    def _ask(self, question: Coroutine[Any, Any, Event | None], silence: Event | None) -> None:
+        """Feeds the answer; `silence`, if the question itself breaks down."""
+        self._start(self._answered(question, silence))
+
+    async def _answered(
+        self, question: Coroutine[Any, Any, Event | None], silence: Event | None
+    ) -> None:
+        answer = silence
+        try:
+            answer = await question
+        except asyncio.CancelledError:
+            if self._closed:
+                raise
+            log.error("a question was cut off; the core asks again")
+        except Exception as error:  # noqa: BLE001  (a task's edge)
+            self._fault(error)
+        if answer is not None:
+            self.feed(answer)
+
+    async def _apart(self, work: Coroutine[Any, Any, None]) -> None:
+        """Work that the run does not depend on."""
+        try:
+            await work
+        except Exception:
+            log.exception("work beside the run broke down; the run goes on")
+
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._group.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _fail(self, error: BaseException) -> None:
-        """A fault of our own: pull the quote as well as we can, and say that we may be exposed."""
-        self._failed = error
+    # ----------------------------------------------------------------- the disk
+
+    def _sync_soon(self) -> None:
+        """What is written before a hedge reaches the disk after it, and not on this thread."""
+        if self._scribe.behind and not self._syncing:
+            self._syncing = True
+            loop = asyncio.get_running_loop()
+            loop.call_later(_SYNC_SECONDS, lambda: self._start(self._sync()))
+
+    async def _sync(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(None, self._scribe.take_synced())
+        except OSError as error:
+            self._disk_failed(error)
+        finally:
+            self._syncing = False
+
+    def _keep_basis(self) -> None:
+        """A restart need not learn again what the basis is."""
+        now = self._clock.monotonic()
+        basis = self.desk.lessons.books.basis
+        if now - self._basis_at >= _BASIS_SECONDS and basis.known:
+            self._basis_at = now
+            self._scribe.write("basis", **basis.dump(now))
+
+    # ----------------------------------------------------------------- faults of our own
+
+    def _fault(self, error: BaseException) -> None:
+        """The core looks at the whole state each time, so it can drain after a turn that broke.
+
+        When it cannot even do that, the guard makes neutral without it.
+        """
+        self._faults += 1
         log.critical("internal error, the run ends", exc_info=error)
-        if self._alerts is not None:
-            text = f"internal error, the run ends and may be exposed: {type(error).__name__}"
-            self._alerts.say(Alarm("exposed", text, page=True))
-        self._journal("crash", text=f"{type(error).__name__}: {error}")
-        slot = self.desk.slot
-        if slot is not None:
-            self._busy = True  # whatever comes back is only recorded by the venue
-            self._cancel(Cancel(slot.role, slot.client_id, slot.id))
-        if not self.finished.done():
-            self.finished.set_result(None)
+        text = f"internal error: {type(error).__name__}: {error}"
+        if self._faults == 1 and self._alerts is not None:
+            self._alerts.say(Alarm("exposed", f"{text}; the run ends", page=True))
+        self._scribe.write("crash", text=text)
+        self.desk.stop(4, text)
+        if self._faults > _FAULTS:
+            self._guard()
+        else:
+            self._set_timer(SetTimer(self._clock.monotonic() + _AFTER_FAULT))
+
+    def _guard(self) -> None:
+        """From now on events are only written down, and positions decide."""
+        if not self._guarded:
+            self._guarded = True
+            log.critical("the hedge's own logic fails again and again: neutralizing by query")
+            self._start(self._neutralize())
+
+    async def _neutralize(self) -> None:
+        hands = {
+            role: Hands(self._venues[role], self._setup.markets[role], self._clock)
+            for role in ROLES
+        }
+        neutral = False
+        while not neutral and self._signals < _SIGNALS:
+            try:
+                neutral = await neutralize(hands, self.desk.baseline)
+            except Exception:
+                log.exception("neutralizing failed")
+                await asyncio.sleep(_AFTER_FAULT)
+        self.desk.exit_code = 4 if neutral else 5
+        self._finish(Finish(self.desk.exit_code, self.desk.exit_reason))
 
     def close(self) -> None:
         """Hears nothing any more; questions still open are dropped."""
+        self._closed = True
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         self._unsubscribe.clear()
@@ -540,9 +523,8 @@ class Driver:
             self._timer = None
         if self._warmer is not None:
             self._warmer.cancel()
-        if self._failed is None:
-            for task in tuple(self._tasks):
-                task.cancel()
+        for task in tuple(self._tasks):
+            task.cancel()
         self.write()
         if self._alerts is not None:
             self._alerts.finish()
@@ -550,14 +532,10 @@ class Driver:
     def result(self) -> HedgeResult:
         """Exit code and summary; the summary files are written."""
         desk, report = self.desk, self._out.report
-        code = desk.exit_code
-        reason = desk.exit_reason
-        if self._failed is not None:
-            code, reason = 5, f"internal error: {type(self._failed).__name__}: {self._failed}"
         config = desk.config
         summary = {
-            "exit_code": code,
-            "reason": reason,
+            "exit_code": desk.exit_code,
+            "reason": desk.exit_reason,
             "primary": config.primary,
             "hedge": config.hedge,
             "ticker": config.ticker,
@@ -568,8 +546,11 @@ class Driver:
             **report.summary(desk.attempts, desk.successes),
             "calls": self._calls(),
         }
-        self._out.summary(summary)
-        return HedgeResult(code, summary)
+        try:
+            self._out.summary(summary)
+        except OSError as error:
+            log.error("the summary could not be written: %s", error)
+        return HedgeResult(desk.exit_code, summary)
 
     # ----------------------------------------------------------------- small things
 
@@ -591,9 +572,14 @@ class Driver:
 
     def _show(self) -> None:
         now = self._clock.monotonic()
-        if self._progress is not None and now - self._shown >= _STATUS_SECONDS:
-            self._shown = now
+        if self._progress is None or now - self._shown < _STATUS_SECONDS:
+            return
+        self._shown = now
+        try:
             self._progress(self.status())
+        except Exception:
+            log.exception("the status cannot be shown any more; the run goes on")
+            self._progress = None
 
     def status(self) -> Status:
         desk = self.desk
@@ -613,8 +599,3 @@ class Driver:
             quote=quote,
             waiting_for="" if slot or desk.phase is Phase.STOPPED else desk.waiting_for,
         )
-
-
-def _bare(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the venue's own text, which may be long, and under names of our own."""
-    return {key: value for key, value in item.items() if key not in ("raw", "type")}

@@ -20,8 +20,9 @@ class Limits:
         basis_mads, basis_floor_bps: the basis may be this many deviations from its median; a
             smaller deviation than the floor counts as the floor.
         basis_mad_bps: largest deviation at which the basis is still one.
-        depth_share: part of the hedge's quantity within reach that the clip may be.
-        hedge_latency: largest 95th percentile of the last `hedge_latencies` hedges.
+        depth_share: part of what the hedge venue has within `depth_bps` that the clip may be.
+        hedge_latency: largest 95th percentile of the last `hedge_latencies` hedges; `hedge_pause`
+            follows.
         markout_bps: mean profit of the last `markout_fills` quotes, `markout_after` seconds after
             they filled, below which one is quoting into informed flow; `markout_pause` follows.
         frozen_bps, frozen_after: the hedge's mid moved so much while the primary's book was silent
@@ -48,8 +49,10 @@ class Limits:
     basis_floor_bps: Decimal = Decimal("0.5")
     basis_mad_bps: Decimal = Decimal(8)
     depth_share: Decimal = Decimal("0.5")
+    depth_bps: Decimal = Decimal(20)
     hedge_latency: float = 1.0
     hedge_latencies: int = 20
+    hedge_pause: float = 60.0
     markout_bps: Decimal = Decimal(-4)
     markout_after: float = 5.0
     markout_fills: int = 20

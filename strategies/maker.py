@@ -10,12 +10,16 @@ from decimal import Decimal
 
 from mpdex.types import Side
 from mpdex.utils.precision import snap_size
+from strategies.books import crossed
 from strategies.desk import Cycle, Desk, Phase
-from strategies.guards import first_reason
+from strategies.directions import choose
+from strategies.guards import BASICS, budget_of, first_reason, funding_bearable
 from strategies.hedging import reference_price
 from strategies.intake import inferred_trade
 from strategies.ledger import ZERO, Exposure
+from strategies.pricing import Bound, bound, situation
 from strategies.quoting import (
+    Mood,
     Move,
     Rest,
     View,
@@ -23,7 +27,6 @@ from strategies.quoting import (
     clip,
     judge,
     look,
-    next_side,
     quote_price,
     stage,
     through,
@@ -33,6 +36,8 @@ from strategies.words import CycleDone, Kind
 
 _BPS = Decimal(10_000)
 QUOTING = (Phase.RUNNING, Phase.REDUCING)
+# Where a cycle may go on: a gate that shut for a moment does not end an attempt.
+_UNDER_WAY = (*QUOTING, Phase.PAUSED)
 # A part-filled quote rests while the first hedge of it is under way; a second attempt is a failure.
 _HEALTHY_ATTEMPTS = 1
 _SECOND, _MINUTE = 1.0, 60.0
@@ -79,84 +84,123 @@ def quote(desk: Desk) -> None:
 
 def _tend(desk: Desk, order: Tracked) -> None:
     cycle = desk.cycle
-    if not order.state.resting or order.immediate:
-        return
-    if cycle is None or cycle.rest is None:
+    if not order.state.resting or order.immediate or cycle is None or cycle.rest is None:
         return
     view = _view(desk, cycle.side, order)
-    if view is None:
+    limits = bound(desk, cycle.side, closing=cycle.closing)
+    if view is None or limits is None:
+        desk.cancel(order, "its cost is not known")
         return
-    age, timeout = desk.now - cycle.aged_from, desk.config.fill_timeout
-    if age >= timeout:
+    move = judge(cycle.rest, view, order.remaining, _mood(desk, cycle, limits), desk.now)
+    if move is not Move.GATE and desk.now - cycle.aged_from >= desk.config.fill_timeout:
         _grow_old(desk, cycle, order, view)
-        return
-    move = judge(cycle.rest, view, order.remaining, stage(age, timeout), desk.now)
-    if move is not Move.HOLD and _may_requote(desk, cycle, move):
-        cycle.requotes += 1
-        desk.requotes.append(desk.now)
+    elif move is not Move.HOLD and _may_requote(desk, move):
+        _note_move(desk, cycle)
+        cycle.leads = move is Move.ALONE
         desk.cancel(order, move)
+
+
+def _mood(desk: Desk, cycle: Cycle, limits: Bound) -> Mood:
+    return Mood(
+        at_stage=stage(desk.now - cycle.aged_from, desk.config.fill_timeout),
+        gate=limits.price,
+        shy=_shyness(desk),
+        wide=desk.lessons.markouts.wide,
+        leads=cycle.leads,
+    )
 
 
 def _grow_old(desk: Desk, cycle: Cycle, order: Tracked, view: View) -> None:
     """At the best price the place in the queue is worth one more turn; otherwise it is over."""
     if not cycle.restarted and cycle.rest is not None and at_best(cycle.rest, view):
-        cycle.restarted, cycle.aged_from = True, desk.now
+        cycle.restarted, cycle.aged_from, cycle.rest.at_stage = True, desk.now, 0
         return
     cycle.over, cycle.reason = True, "fill timeout"
     desk.cancel(order, cycle.reason)
 
 
-def _may_requote(desk: Desk, cycle: Cycle, move: Move) -> bool:
+def _may_requote(desk: Desk, move: Move) -> bool:
+    """A breached gate is no question of budgets; for the rest the quote stays where it is."""
     if move is Move.GATE:
         return True
-    if cycle.requotes and cycle.requotes % desk.config.requotes_per_fill == 0:
-        last = desk.requotes[-1] if desk.requotes else 0.0
-        if desk.now - last < desk.config.requote_pause:
-            return False
+    return desk.now >= desk.quote_after and not _out_of_moves(desk)
+
+
+def _out_of_moves(desk: Desk) -> bool:
     recent = sum(1 for at in desk.requotes if desk.now - at < _MINUTE)
-    return recent < desk.config.requotes_per_minute
+    allowed = desk.config.requotes_per_minute
+    account = desk.accounts.get("primary")
+    if account is not None and account.requests_left is not None:
+        allowed = budget_of(desk.facts, account).requotes(allowed, desk.config.limits)
+    return recent >= allowed
+
+
+def _note_move(desk: Desk, cycle: Cycle) -> None:
+    """Counts a requote; too many without a fill lead to a rest."""
+    cycle.requotes += 1
+    desk.requotes.append(desk.now)
+    lessons = desk.lessons
+    lessons.moves += 1
+    lessons.unfilled_moves += 1
+    if lessons.unfilled_moves >= desk.config.requotes_per_fill:
+        lessons.unfilled_moves = 0
+        desk.quote_after = desk.now + desk.config.requote_pause
 
 
 def _open(desk: Desk) -> None:
-    reason = _why_not_now(desk)
-    desk.waiting_for = reason
-    if reason:
+    """A quote, in a new cycle or in the one under way; or why there is none."""
+    desk.waiting_for = _why_not_now(desk) or first_reason(desk.facts)
+    if desk.waiting_for:
         return
-    if desk.cycle is None and not _begin(desk):
-        return
-    cycle = desk.cycle
-    if cycle is None or _is_over(desk, cycle):
-        return
+    cycle = desk.cycle or _next_cycle(desk)
+    if cycle is not None and not _is_over(desk, cycle):
+        desk.waiting_for = _place(desk, cycle)
+
+
+def _place(desk: Desk, cycle: Cycle) -> str:
+    """Sends a quote; why not, where none makes sense. Only a quote begins a cycle."""
     view = _view(desk, cycle.side, None)
-    if view is None:
-        return
-    age = desk.now - cycle.aged_from
-    at_stage = stage(age, desk.config.fill_timeout)
-    size = _left(desk, cycle)
-    price = quote_price(view, size, at_stage, shy=_shyness(desk))
+    limits = bound(desk, cycle.side, closing=cycle.closing)
+    if view is None or limits is None:
+        return "the cost is not known"
+    due = funding_bearable(desk.facts.of(cycle.side, opening=not cycle.closing))
+    if due:
+        return due
+    mood, size = _mood(desk, cycle, limits), _left(desk, cycle)
+    price = quote_price(view, size, mood)
     if price is None or price <= 0:
-        return
-    cycle.rest = Rest(price, at_stage)
-    _remember_prices(desk, cycle, price)
+        return f"any {cycle.side} near the market costs more than {limits.limit_bps} bps"
+    if desk.cycle is None:
+        _begin(desk, cycle)
+    cycle.rest = Rest(price, mood.at_stage)
+    _remember_prices(desk, cycle, limits, price)
     order = desk.place("primary", Kind.MAKER, cycle.side, size, price, decision=price)
     cycle.quotes.append(order.key)
+    return ""
 
 
 def _why_not_now(desk: Desk) -> str:
+    """What speaks against any new order that makes exposure, whatever its price."""
     if desk.now < desk.quote_after:
         desk.wake(desk.quote_after)
         return "cool-down"
     if desk.orphans:
         return "a fill nobody owns yet"
-    reason = first_reason(desk.facts)
-    if reason:
-        return reason
-    if desk.rejects and desk.ticks["primary"].at <= desk.rejects[-1]:
+    odd = [role for role, tick in desk.ticks.items() if crossed(tick)]
+    if odd:
+        return f"{odd[0]} book is crossed"
+    if desk.rejects and "primary" in desk.ticks and _as_old(desk):
         return "a newer book after a refusal"
     if _refused_lately(desk) >= desk.config.post_only_rejects_per_second:
         desk.wake(desk.now + _SECOND)
         return "too many refusals"
+    if desk.cycle is not None and desk.cycle.quotes and _out_of_moves(desk):
+        return "the budget of requotes is used up"
     return ""
+
+
+def _as_old(desk: Desk) -> bool:
+    return desk.ticks["primary"].at <= desk.rejects[-1]
 
 
 def _refused_lately(desk: Desk) -> int:
@@ -170,19 +214,19 @@ def _shyness(desk: Desk) -> int:
     return 1 if recent >= limit else 0
 
 
-def _begin(desk: Desk) -> bool:
-    """A new cycle, if there is something to do on either side."""
-    position = desk.ledger.position("primary")
-    side, closing = next_side(desk.config.direction, position, desk.smallest, desk.last_opening)
+def _next_cycle(desk: Desk) -> Cycle | None:
+    """The cycle that would begin now; None: there is nothing to do on either side."""
+    side, closing = choose(desk.config.direction, situation(desk))
     if desk.phase is Phase.REDUCING and not closing and not desk.residue:
-        return False
+        return None
     size = _size(desk, side, closing)
-    if size <= 0:
-        return False
-    if desk.phase is Phase.REDUCING and not closing:
+    return _cycle(desk, Kind.MAKER, side, closing, size) if size > 0 else None
+
+
+def _begin(desk: Desk, cycle: Cycle) -> None:
+    desk.cycles, desk.cycle = cycle.number, cycle
+    if desk.phase is Phase.REDUCING and not cycle.closing:
         desk.absorbing += 1
-    _start_cycle(desk, Kind.MAKER, side, closing, size)
-    return True
 
 
 def _size(desk: Desk, side: Side, closing: bool) -> Decimal:
@@ -193,10 +237,9 @@ def _size(desk: Desk, side: Side, closing: bool) -> Decimal:
     return size if size >= desk.least("primary") else ZERO
 
 
-def _start_cycle(desk: Desk, kind: Kind, side: Side, closing: bool, size: Decimal) -> None:
-    desk.cycles += 1
-    desk.cycle = Cycle(
-        number=desk.cycles,
+def _cycle(desk: Desk, kind: Kind, side: Side, closing: bool, size: Decimal) -> Cycle:
+    return Cycle(
+        number=desk.cycles + 1,
         kind=kind,
         side=side,
         closing=closing,
@@ -204,6 +247,7 @@ def _start_cycle(desk: Desk, kind: Kind, side: Side, closing: bool, size: Decima
         started=desk.now,
         aged_from=desk.now,
         exposure=Exposure(now=desk.ledger.exposure, since=desk.now),
+        counts=kind is Kind.MAKER and desk.phase is not Phase.REDUCING,
     )
 
 
@@ -217,24 +261,25 @@ def _view(desk: Desk, side: Side, order: Tracked | None) -> View | None:
     return look(tick, side, desk.setup.markets["primary"], own)
 
 
-def _remember_prices(desk: Desk, cycle: Cycle, price: Decimal) -> None:
-    """Basis and edge at the moment of quoting, for the report: no gate looks at them here."""
-    here, hedge = desk.ticks["primary"].mid, desk.ticks["hedge"]
-    if here is None or hedge.mid is None:
-        return
-    cycle.basis_bps = (here - hedge.mid) / here * _BPS
-    there = hedge.sell if cycle.side == "buy" else hedge.buy
-    if there is not None:
-        sign = 1 if cycle.side == "buy" else -1
-        cycle.edge_bps = sign * (there - price) / here * _BPS
+def _remember_prices(desk: Desk, cycle: Cycle, limits: Bound | None, price: Decimal) -> None:
+    """The usual basis and the edge of the quote, as the gate saw them."""
+    basis = desk.lessons.books.basis
+    cycle.basis_bps = basis.median if basis.count else None
+    cycle.edge_bps = None if limits is None else limits.edge(cycle.side, price)
 
 
 # --------------------------------------------------------------------------- close by taking
 
 
 def flatten(desk: Desk) -> None:
-    """Closes the pair with takers: an IOC here, and the debt rule does the other side."""
-    if desk.active or desk.owing or desk.cycle is not None or _why_not_now(desk):
+    """Closes the pair with takers: an IOC here, and the debt rule does the other side.
+
+    What only makes a quote unwise does not keep it open: closing reduces what is at risk.
+    """
+    if desk.active or desk.owing or desk.cycle is not None:
+        return
+    desk.waiting_for = _why_not_now(desk) or first_reason(desk.facts, BASICS)
+    if desk.waiting_for:
         return
     position = desk.ledger.position("primary")
     side: Side = "sell" if position > 0 else "buy"
@@ -242,12 +287,12 @@ def flatten(desk: Desk) -> None:
     reference, sound = reference_price(desk, "primary", side)
     if size <= 0 or reference is None or not sound:
         return
-    _start_cycle(desk, Kind.FLATTEN, side, desk.pair_open, size)
+    cycle = _cycle(desk, Kind.FLATTEN, side, desk.pair_open, size)
+    desk.cycles, desk.cycle = cycle.number, cycle
     bands = desk.config.unwind_bands_bps
     band = bands[min(desk.flatten_misses, len(bands) - 1)]
     price = through(reference, side, band, desk.setup.markets["primary"])
-    if desk.cycle is not None:
-        _remember_prices(desk, desk.cycle, price)
+    _remember_prices(desk, cycle, None, price)
     desk.place("primary", Kind.FLATTEN, side, size, price, decision=reference)
 
 
@@ -265,19 +310,20 @@ def finish_cycle(desk: Desk) -> None:
     desk.cycle = None
     cycle.ended = desk.now
     cycle.exposure.update(desk.ledger.exposure, desk.now)
-    desk.ending.append(cycle)
+    desk.ended.append(cycle)
     desk.quote_after = max(desk.quote_after, desk.now + desk.config.cool_down)
     if cycle.kind is Kind.FLATTEN:
         desk.flatten_misses = 0 if traded else desk.flatten_misses + 1
-    elif desk.phase is not Phase.REDUCING:
+    if cycle.counts:
         desk.attempts += 1
         desk.successes += traded and not cycle.outcome
     if traded and not cycle.closing:
         desk.last_opening = cycle.side
+    desk.lessons.turn(full=desk.closing, now=desk.now)
 
 
 def _is_over(desk: Desk, cycle: Cycle) -> bool:
-    if cycle.over or cycle.kind is Kind.FLATTEN or desk.phase not in QUOTING:
+    if cycle.over or cycle.kind is Kind.FLATTEN or desk.phase not in _UNDER_WAY:
         return True
     if _left(desk, cycle) < desk.least("primary"):
         return True
@@ -291,7 +337,7 @@ def _left(desk: Desk, cycle: Cycle) -> Decimal:
 
 def report_cycles(desk: Desk) -> None:
     """Reports ended cycles as soon as their true fills are in, or the grace is over."""
-    for cycle in tuple(desk.ending):
+    for cycle in tuple(desk.ended):
         waited = desk.now >= cycle.ended + desk.config.settle_grace
         orders = [desk.known[key] for key in cycle.keys]
         waiting = [order for order in orders if order.synthetic and not order.told]
@@ -299,7 +345,8 @@ def report_cycles(desk: Desk) -> None:
             desk.wake(cycle.ended + desk.config.settle_grace)
             continue
         desk.records += [inferred_trade(desk, order) for order in waiting]
-        desk.ending.remove(cycle)
+        desk.ended.remove(cycle)
+        desk.lessons.costs.end_cycle(cycle.number, desk.config.limits, desk.now)
         desk.records.append(_summed_up(desk, cycle))
 
 
@@ -314,6 +361,7 @@ def _summed_up(desk: Desk, cycle: Cycle) -> CycleDone:
         ended_ms=desk.setup.wall_ms(cycle.ended),
         direction=cycle.side,
         closing=cycle.closing,
+        counts=cycle.counts,
         size=cycle.size,
         filled=cycle.filled,
         hedged=cycle.hedged,

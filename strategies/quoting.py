@@ -1,7 +1,7 @@
-"""Where to quote, how much, on which side, and when to move: pure arithmetic.
+"""Where to quote, how much, and when to move: pure arithmetic.
 
 Prices are compared along the way to the other side of the book: for a buy "nearer" is higher, for
-a sell it is lower. Basis and cost gates enter as `gate`, the worst price that is still allowed.
+a sell it is lower. Basis and cost enter as `gate`, the most eager price that is still allowed.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 from mpdex.types import Market, Side
 from mpdex.utils.precision import common_step, snap_price, snap_size
-from strategies.config import Direction
-from strategies.ledger import ZERO, opposite
+from strategies.ledger import ZERO
 from strategies.words import BookTick, Level
 
 _BPS = Decimal(10_000)
@@ -62,6 +62,11 @@ class View:
         return max(self.market["tick"], self.far * _HOLD_BPS / _BPS)
 
     @property
+    def step_back(self) -> int:
+        """Ticks to keep away where that is asked for: as far as a quote may lag and be held."""
+        return int(self.hold_distance / self.market["tick"])
+
+    @property
     def depth(self) -> Decimal:
         return max(_DEPTH_TICKS * self.market["tick"], self.far * _DEPTH_BPS / _BPS)
 
@@ -87,38 +92,52 @@ def stage(age: float, fill_timeout: float) -> int:
     return min(int(3 * age / fill_timeout), 2)
 
 
-def quote_price(
-    view: View, size: Decimal, at_stage: int, gate: Decimal | None = None, shy: int = 0
-) -> Decimal | None:
-    """Price of a new quote; None where none makes sense.
+@dataclass(frozen=True, slots=True)
+class Mood:
+    """How eager a quote is.
 
-    Args:
-        gate: the worst price still allowed; None: any.
-        shy: ticks to stay away from the market, after refusals for crossing.
+    Attributes:
+        at_stage: of its age; see `stage`.
+        gate: the most eager price still allowed; None: any.
+        shy: ticks to stay away from the other side, after refusals for crossing.
+        wide: keep a step behind the best, since fills there have done harm.
+        leads: a tick before the others is enough, where a quote stood far before them.
     """
+
+    at_stage: int = 0
+    gate: Decimal | None = None
+    shy: int = 0
+    wide: bool = False
+    leads: bool = False
+
+
+def quote_price(view: View, size: Decimal, mood: Mood) -> Decimal | None:
+    """Price of a new quote; None where none makes sense: far behind the best it would only cost
+    requests."""
     cap = view.nearer(view.far, -1)
-    if gate is not None and view.ahead(cap, gate) > 0:
-        cap = gate
-    cap = view.nearer(cap, -shy)
+    if mood.gate is not None and view.ahead(cap, mood.gate) > 0:
+        cap = mood.gate
+    cap = view.nearer(cap, -mood.shy)
     if view.near is None:
         return snap_price(cap, view.market, view.side)
     best, queue = view.near
     if view.ahead(best, cap) > view.depth:
         return None
-    wanted = _candidate(view, best, queue, size, at_stage, cap)
+    wanted = _candidate(view, best, queue, size, mood, cap)
     price = wanted if view.ahead(cap, wanted) > 0 else cap
     return snap_price(price, view.market, view.side)
 
 
 def _candidate(
-    view: View, best: Decimal, queue: Decimal, size: Decimal, at_stage: int, cap: Decimal
+    view: View, best: Decimal, queue: Decimal, size: Decimal, mood: Mood, cap: Decimal
 ) -> Decimal:
-    if at_stage >= 2:
+    if mood.wide:
+        return view.nearer(best, -view.step_back)
+    if mood.at_stage >= 2:
         return cap
     inside = view.ahead(view.far, best) >= 2 * view.market["tick"]
-    if inside and (at_stage == 1 or queue > _LONG_QUEUE * size):
-        return view.nearer(best)
-    return best
+    eager = mood.at_stage == 1 or mood.leads or queue > _LONG_QUEUE * size
+    return view.nearer(best) if inside and eager else best
 
 
 @dataclass(slots=True)
@@ -131,23 +150,17 @@ class Rest:
     alone_since: float | None = None
 
 
-def judge(
-    rest: Rest,
-    view: View,
-    size: Decimal,
-    at_stage: int,
-    now: float,
-    gate: Decimal | None = None,
-) -> Move:
+def judge(rest: Rest, view: View, size: Decimal, mood: Mood, now: float) -> Move:
     """Hold a resting quote, or move it and why."""
-    if gate is not None and view.ahead(rest.price, gate) > view.hold_distance:
+    at_stage = mood.at_stage
+    if mood.gate is not None and view.ahead(rest.price, mood.gate) > view.hold_distance:
         return Move.GATE
     lag = view.ahead(view.near[0], rest.price) if view.near is not None else ZERO
     rest.behind_since = _since(rest.behind_since, lag > view.hold_distance, now)
     if _lasted(rest.behind_since, now, _BEHIND_SECONDS):
         return Move.BEHIND
     if at_stage > rest.at_stage:
-        better = quote_price(view, size, at_stage, gate)
+        better = quote_price(view, size, mood)
         if better is not None and view.ahead(better, rest.price) >= view.market["tick"]:
             return Move.STAGE
         rest.at_stage = at_stage
@@ -172,12 +185,16 @@ def _lasted(since: float | None, now: float, seconds: float) -> bool:
     return since is not None and now - since >= seconds
 
 
-# --------------------------------------------------------------------------- size and side
+# --------------------------------------------------------------------------- size
+
+
+# Steps are few and asked about at every event.
+_common_step = lru_cache(common_step)
 
 
 def lattice(primary: Market, hedge: Market) -> Decimal:
     """The smallest size both venues can trade exactly."""
-    return common_step(primary["step"], hedge["step"])
+    return _common_step(primary["step"], hedge["step"])
 
 
 def clip(size: Decimal, exposure: Decimal, side: Side, primary: Market, hedge: Market) -> Decimal:
@@ -194,20 +211,6 @@ def clip(size: Decimal, exposure: Decimal, side: Side, primary: Market, hedge: M
             break
         quantity -= primary["step"]
     return max(quantity, ZERO)
-
-
-def next_side(
-    direction: Direction, position: Decimal, smallest: Decimal, last_opening: Side | None
-) -> tuple[Side, bool]:
-    """(side, whether it closes). With a pair open the direction is to close it.
-
-    What is too small to be closed is taken along by opening on the other side of it.
-    """
-    if position:
-        return ("sell" if position > 0 else "buy"), abs(position) >= smallest
-    if direction == "alternate" and last_opening is not None:
-        return opposite(last_opening), False
-    return ("sell" if direction == "short-first" else "buy"), False
 
 
 def through(reference: Decimal, side: Side, band_bps: Decimal, market: Market) -> Decimal:

@@ -286,8 +286,13 @@ class Book:
                 return cost / size if size else price
         return None
 
-    def depth_within(self, side: Side, bps: Decimal | int) -> Decimal:
+    def depth_within(
+        self, side: Side, bps: Decimal | int, enough: Decimal | None = None
+    ) -> Decimal:
         """Coins that an order of `side` can take within `bps` of the best price it meets.
+
+        Args:
+            enough: nobody needs to know of more: counting stops there.
 
         Raises: NotSynced.
         """
@@ -302,6 +307,8 @@ class Book:
             if abs(price - best) > reach:
                 break
             total += size
+            if enough is not None and total >= enough:
+                break
         return total
 
     @property

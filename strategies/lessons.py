@@ -1,0 +1,96 @@
+"""What the run has learned from books and fills: prices, fees, slippage, latency, mark-outs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from mpdex.types import Fees, Fill, Market
+from strategies.books import Books, Own
+from strategies.config import HedgeConfig
+from strategies.costs import Costs, Terms
+from strategies.latency import Latencies
+from strategies.markout import Markouts
+from strategies.tracking import Tracked
+from strategies.words import BookTick, Kind, Role, Source
+
+_BPS = Decimal(10_000)
+_ZERO = Decimal(0)
+
+
+@dataclass(slots=True)
+class Lessons:
+    """Everything the guards and prices are made of that takes time to know.
+
+    Attributes:
+        full: the position limit was reached and the pair has not been closed since.
+        full_since: monotonic; when closing began. None: it has not.
+        moves: requotes in all; unfilled_moves: since a quote traded last.
+    """
+
+    config: HedgeConfig
+    books: Books
+    costs: Costs
+    markouts: Markouts
+    latencies: Latencies
+    full: bool = False
+    full_since: float | None = None
+    moves: int = 0
+    unfilled_moves: int = 0
+
+    @classmethod
+    def of(cls, config: HedgeConfig, fees: Mapping[Role, Fees | None]) -> Lessons:
+        limits = config.limits
+        return cls(
+            config=config,
+            books=Books.by(limits),
+            costs=Costs.of(config, fees),
+            markouts=Markouts(limits),
+            latencies=Latencies(limits),
+        )
+
+    def see(self, tick: BookTick, own: Own | None) -> bool:
+        """Takes a book; False where it is not to be believed yet."""
+        believed = self.books.see(tick, own)
+        if believed and tick.role == "primary" and tick.role in self.books.mids:
+            self.markouts.learn(self.books.mids["primary"], tick.at)
+        return believed
+
+    def fill(self, order: Tracked, fill: Fill, market: Market, now: float, source: Source) -> None:
+        """Takes a fill of ours; one that had to be asked for tells nothing about latency."""
+        price, size = fill["price"], fill["size"]
+        if fill["fee"] is not None and fill["fee_asset"] == market["quote"]:
+            self.costs.learn_fee(order.role, fill["liquidity"], fill["fee"], price * size)
+        if order.kind is Kind.MAKER:
+            self.unfilled_moves = 0
+            self.markouts.filled(order.side, price, now)
+        elif order.kind is Kind.HEDGE:
+            if source == "stream":
+                self.latencies.learn(now - order.sent, now)
+            if order.decision_price:
+                decided = order.decision_price
+                self.costs.learn_hedge(order.cycle, order.side, size, price, decided)
+
+    def turn(self, *, full: bool, now: float) -> None:
+        """Notes whether the pair is on its way back to nothing."""
+        if full and not self.full:
+            self.full_since = now
+        elif not full:
+            self.full_since = None
+        self.full = full
+
+    def terms(self, hedge: BookTick) -> Terms | None:
+        """What the edge of a quote depends on now; None: it cannot be known."""
+        mid = self.books.mids.get("primary")
+        if mid is None or hedge.sell is None or hedge.buy is None:
+            return None
+        basis = self.books.basis
+        strict = self.config.gate == "strict"
+        return Terms(
+            mid=mid,
+            sell=hedge.sell,
+            buy=hedge.buy,
+            basis=_ZERO if strict else basis.median * mid / _BPS,
+            fixed=self.costs.fixed + (_ZERO if strict else basis.margin),
+        )
