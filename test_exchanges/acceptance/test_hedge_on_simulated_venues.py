@@ -64,7 +64,7 @@ def test_ten_cycles_end_flat_with_every_file_written(tmp_path: Path, size: Decim
 
 def test_one_rest_call_for_a_filled_cycle_and_none_to_ask(tmp_path: Path) -> None:
     async def play(pair: Pair) -> None:
-        result = await pair.run(tmp_path, iterations=30)
+        result = await pair.run(tmp_path, iterations=30, canary=False)
         assert result.exit_code == 0
 
     pair = on_stage(play)
