@@ -71,6 +71,13 @@ AlertChoice = Annotated[
     ),
 ]
 Size = Annotated[Decimal, typer.Option(parser=_decimal, metavar="COINS")]
+FeeBps = Annotated[
+    str,
+    typer.Option(
+        metavar="BPS[,BPS]",
+        help="Where a venue does not tell: of primary and hedge, or of both; a rebate is negative.",
+    ),
+]
 Price = Annotated[Decimal | None, typer.Option(parser=_decimal, metavar="PRICE")]
 
 
@@ -179,17 +186,54 @@ def hedge(
     iterations: Annotated[int, typer.Option("--iter", help="Cycles to do.")] = 10,
     fill_timeout: Annotated[float, typer.Option(help="Seconds a quote may wait.")] = 10.0,
     count: Annotated[str, typer.Option(help="What --iter counts: attempts or fills.")] = "attempts",
-    direction: Annotated[str, typer.Option(help="alternate, long-first or short-first.")] = (
-        "alternate"
+    gate: Annotated[str, typer.Option(help="Cost of a quote: roundtrip, strict, no-loss, off.")] = (
+        "roundtrip"
     ),
+    max_cost_bps: Annotated[
+        Decimal, typer.Option(parser=_decimal, metavar="BPS", help="Most that a cycle may cost.")
+    ] = Decimal(8),
+    close_patience: Annotated[
+        float, typer.Option(help="Seconds in which closing may come to cost twice as much.")
+    ] = 1800.0,
+    max_position: Annotated[
+        Decimal | None,
+        typer.Option(parser=_decimal, metavar="COINS", help="Held at most; --size if left out."),
+    ] = None,
+    direction: Annotated[
+        str, typer.Option(help="alternate, basis, funding, long-first or short-first.")
+    ] = "alternate",
     on_complete: Annotated[str, typer.Option(help="Open pair at the end: flatten or neutral.")] = (
         "flatten"
     ),
     on_exit: Annotated[str, typer.Option(help="Open pair at an interrupt: flatten or neutral.")] = (
         "neutral"
     ),
-    target_volume: Annotated[Decimal | None, typer.Option(parser=_decimal)] = None,
-    max_loss: Annotated[Decimal | None, typer.Option(parser=_decimal)] = None,
+    on_external: Annotated[
+        str, typer.Option(help="A position changed by others: halt, adopt or neutralise.")
+    ] = "halt",
+    adopt_baseline: Annotated[
+        str, typer.Option(help="Positions found at the start: refuse, keep or close.")
+    ] = "refuse",
+    target_volume: Annotated[
+        Decimal | None, typer.Option(parser=_decimal, metavar="QUOTE", help="Stop after so much.")
+    ] = None,
+    max_loss: Annotated[
+        Decimal | None, typer.Option(parser=_decimal, metavar="QUOTE", help="Stop at this loss.")
+    ] = None,
+    fee_maker_bps: FeeBps = "",
+    fee_taker_bps: FeeBps = "",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on counting where the last run stopped.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Start although the last runs crashed.")
+    ] = False,
+    exclusive: Annotated[
+        bool, typer.Option("--exclusive", help="Nobody else trades here: cancel-all is allowed.")
+    ] = False,
+    canary: Annotated[
+        bool, typer.Option("--canary/--no-canary", help="Try both venues before the first quote.")
+    ] = True,
     primary_symbol: Annotated[str | None, typer.Option(help="The venue's own spelling.")] = None,
     hedge_symbol: Annotated[str | None, typer.Option(help="The venue's own spelling.")] = None,
     logs: Annotated[Path, typer.Option(help="Where CSV, journal, summary and log go.")] = Path(
@@ -212,7 +256,7 @@ def hedge(
     from mpdex.stage import HedgeRun, World, run_hedge
 
     def settle() -> int:
-        from strategies.config import HedgeConfig
+        from strategies.config import HedgeConfig, read_fees
 
         config = HedgeConfig(
             primary=primary,
@@ -222,11 +266,22 @@ def hedge(
             iterations=iterations,
             fill_timeout=fill_timeout,
             count=count,  # type: ignore[arg-type]
+            gate=gate,  # type: ignore[arg-type]
+            max_cost_bps=max_cost_bps,
+            close_patience=close_patience,
+            max_position=max_position,
             direction=direction,  # type: ignore[arg-type]
             on_complete=on_complete,  # type: ignore[arg-type]
             on_exit=on_exit,  # type: ignore[arg-type]
+            on_external=on_external,  # type: ignore[arg-type]
+            adopt_baseline=adopt_baseline,  # type: ignore[arg-type]
             target_volume=target_volume,
             max_loss=max_loss,
+            assumed_fees=read_fees(fee_maker_bps, fee_taker_bps),
+            resume=resume,
+            force=force,
+            exclusive=exclusive,
+            canary=canary,
             primary_symbol=primary_symbol,
             hedge_symbol=hedge_symbol,
             logs=logs,

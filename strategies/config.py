@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from mpdex.errors import UsageError
 from strategies.limits import Limits
-from strategies.words import Role
+from strategies.words import ROLES, Role
 
 Count = Literal["attempts", "fills"]
 Direction = Literal["alternate", "basis", "funding", "long-first", "short-first"]
@@ -36,6 +36,32 @@ class FeeRates:
 
     maker: Decimal | None = None
     taker: Decimal | None = None
+
+
+def read_fees(maker: str, taker: str) -> dict[Role, FeeRates]:
+    """Assumed fees as the command line says them: "1" for both venues, "1,2.5" for each.
+
+    Raises: UsageError.
+    """
+    makers, takers = _pair("maker", maker), _pair("taker", taker)
+    return {
+        role: FeeRates(*rates)
+        for role, *rates in zip(ROLES, makers, takers, strict=True)
+        if any(rate is not None for rate in rates)
+    }
+
+
+def _pair(kind: str, text: str) -> list[Decimal | None]:
+    parts: list[str | None] = list(text.split(",")) if text else [None]
+    if len(parts) > len(ROLES):
+        raise UsageError(f"{kind} fee {text!r}: give one number, or one for each of two venues")
+    try:
+        rates = [None if part is None else Decimal(part) for part in parts]
+    except InvalidOperation:
+        raise UsageError(
+            f"{kind} fee {text!r}: give bps such as 2.5, or -0.1 for a rebate"
+        ) from None
+    return rates * len(ROLES) if len(rates) == 1 else rates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

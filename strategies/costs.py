@@ -64,13 +64,14 @@ class Costs:
     """Fees and slippage as they are known now.
 
     Attributes:
-        rates: fees by role.
+        rates: fees by role. charged: of these a fill has told what they are.
         slipped: moving average of what hedges lost, in bps; positive is a loss.
         bad_cycles: cycles in a row whose hedges lost far more than usual.
         paused_until: monotonic; no quotes before.
     """
 
     rates: dict[Role, Rates]
+    charged: set[tuple[Role, Liquidity]] = field(default_factory=set)
     slipped: Decimal = ZERO
     bad_cycles: int = 0
     paused_until: float = 0.0
@@ -97,14 +98,17 @@ class Costs:
         return sum((rate.taker for rate in self.rates.values()), 2 * self.slippage)
 
     def learn_fee(self, role: Role, liquidity: Liquidity, fee: Decimal, value: Decimal) -> None:
-        """Corrects a rate by what a fill of this value was charged."""
+        """Corrects a rate by what a fill of this value was charged; the first fill decides."""
         if not value:
             return
         rates, now = self.rates[role], fee / value * BPS
+        old = rates.maker if liquidity == "maker" else rates.taker
+        new = _nearer(old, now) if (role, liquidity) in self.charged else now
+        self.charged.add((role, liquidity))
         if liquidity == "maker":
-            self.rates[role] = Rates(_nearer(rates.maker, now), rates.taker)
+            self.rates[role] = Rates(new, rates.taker)
         else:
-            self.rates[role] = Rates(rates.maker, _nearer(rates.taker, now))
+            self.rates[role] = Rates(rates.maker, new)
 
     def learn_hedge(
         self, cycle: int, side: Side, size: Decimal, price: Decimal, decided: Decimal
