@@ -40,7 +40,7 @@ _OWNER = "alerts"  # under which the secrets are kept
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _TELLING = 16
 _TOKEN = re.compile(r"\d+:[\w-]+", re.ASCII)
-_SECRETS = (
+SECRETS = (
     "telegram_token",
     "telegram_chat",
     "discord_url",
@@ -153,7 +153,7 @@ def read_config(
         return load_credentials(_OWNER, required, optional, environ=variables, directory=directory)
 
     if choice == "default":
-        return _found(secrets(*(f"{name}?" for name in _SECRETS)))
+        return _found(secrets(*(f"{name}?" for name in SECRETS)))
     return _settled(_Section(choice, "", _read(Path(choice))), secrets)
 
 

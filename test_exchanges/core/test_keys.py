@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mpdex.alerts.config import SECRETS as ALERT_SECRETS
 from mpdex.errors import MissingCredentials
 from mpdex.utils import keys
 from mpdex.utils.keys import Credentials, SecretFilter, load_credentials, redact, variable
@@ -196,6 +197,7 @@ def test_a_log_never_shows_a_secret() -> None:
     [
         ("grvt", ["api_key", "private_key", "sub_account_id"]),
         ("backpack", ["api_key", "secret_key"]),
+        ("alerts", list(ALERT_SECRETS)),
     ],
 )
 def test_templates_are_empty_and_name_every_key(venue: str, names: list[str]) -> None:
