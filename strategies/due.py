@@ -14,6 +14,8 @@ _ORPHAN_SECONDS = 2.0
 # How long the fate of an order may be open at a venue that bounds its requests; elsewhere it is
 # `config.weak_bound`.
 _UNKNOWN_SECONDS = 10.0
+# An immediate order may be told of as open for a moment before its end is.
+_RESTS_SECONDS = 0.5
 # A cancel that has not worked by then: the venue is read, and the operator told.
 _CANCEL_ALARM = 7.0
 # Seconds between two readings that only gates look at.
@@ -61,7 +63,8 @@ def ask(desk: Desk, order: Tracked) -> None:
 def _expect_answer(desk: Desk, order: Tracked) -> None:
     """A missing answer, or a taker that rests, is UNKNOWN after the time an answer takes."""
     resting = order.immediate and order.state.resting
-    due = order.sent + desk.setup.acks[order.role]
+    patience = desk.setup.acks[order.role]
+    due = order.sent + (min(patience, _RESTS_SECONDS) if resting else patience)
     waiting = resting or order.state is State.SENT
     if not waiting or order.asking or order.ask_at is not None:
         return

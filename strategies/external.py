@@ -30,7 +30,8 @@ _STREAM_GRACE = 3.0
 
 def observe(desk: Desk, role: Role, position: Decimal) -> bool:
     """Compares a position that was read with our fills; whether they agree."""
-    desk.seen_position[role] = (position, desk.now)
+    if role in desk.seen_position:  # told by a stream; what was asked for is newer
+        desk.seen_position[role] = (position, desk.now)
     difference = position - desk.expected(role)
     suspicion = desk.suspicions.get(role)
     if not difference:

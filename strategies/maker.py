@@ -184,6 +184,8 @@ def _why_not_now(desk: Desk) -> str:
     if desk.now < desk.quote_after:
         desk.wake(desk.quote_after)
         return "cool-down"
+    if desk.barred:
+        return desk.barred
     if desk.orphans:
         return "a fill nobody owns yet"
     odd = [role for role, tick in desk.ticks.items() if crossed(tick)]
