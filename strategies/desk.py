@@ -82,9 +82,12 @@ class Setup:
         bounds: seconds after which a venue refuses a late order request.
         acks: seconds after which a missing answer means "not known".
         baseline: signed positions that were there before and are no part of the run.
+        held: signed positions as they were found, whosever they are.
         started, started_ms: the same moment, monotonic and since the epoch.
         session_ms: when the session began whose fills are ours; None: it begins now.
         fees: what each venue charges, where it tells.
+        weak: venues without an order that cannot fill; silent: whose private stream does not tell
+            of an immediate order that found nothing.
     """
 
     config: HedgeConfig
@@ -96,7 +99,10 @@ class Setup:
     started: float
     started_ms: int
     session_ms: int | None = None
+    held: Mapping[Role, Decimal] = field(default_factory=dict)
     fees: Mapping[Role, Fees | None] = field(default_factory=dict)
+    weak: frozenset[Role] = frozenset()
+    silent: frozenset[Role] = frozenset()
 
     @property
     def began_ms(self) -> int:

@@ -250,7 +250,8 @@ class Driver:
         return lambda fill: self.feed(FillSeen(role, fill))
 
     def _hear_order(self, role: Role) -> Callable[[Order], None]:
-        return lambda order: self.feed(OrderSeen(role, order, refusal=self._questions.refusal(role, order)))
+        refusal = self._questions.refusal
+        return lambda order: self.feed(OrderSeen(role, order, refusal=refusal(role, order)))
 
     def _hear_position(self, role: Role) -> Callable[[PositionUpdate], None]:
         return lambda update: self.feed(PositionSeen(role, update.size))

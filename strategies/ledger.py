@@ -42,6 +42,8 @@ class Account:
     volume: Decimal = ZERO
     cash: Decimal = ZERO
     fees: Decimal = ZERO
+    adopted: Decimal = ZERO  # coins, and cash, of changes that no order of ours made
+    adopted_cash: Decimal = ZERO
 
 
 @dataclass(slots=True)
@@ -116,6 +118,8 @@ class Ledger:
         account = self.accounts[role]
         account.position += size
         account.cash -= size * price
+        account.adopted += size
+        account.adopted_cash -= size * price
         self.exposure_record.update(self.exposure, now)
 
     def _move(self, role: Role, side: Side, size: Decimal, price: Decimal) -> None:

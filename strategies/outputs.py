@@ -9,12 +9,17 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import os
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
 from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import Any, TextIO
+
+import msgspec
 
 from mpdex.utils.clock import Clock
 from mpdex.utils.journal import Journal
@@ -50,20 +55,51 @@ class Outputs:
     Args:
         session: name of this run in the trades file.
         secrets: what the log must never show, whoever may write it.
+        report: of earlier lines that this run goes on from.
+        durable: the journal is to survive a power cut.
+
+    Raises: JournalBusy; OSError where the folder cannot be written.
     """
 
     def __init__(
-        self, config: HedgeConfig, clock: Clock, session: str, secrets: Iterable[str] = ()
+        self,
+        config: HedgeConfig,
+        clock: Clock,
+        session: str,
+        secrets: Iterable[str] = (),
+        *,
+        report: Report | None = None,
+        durable: bool = True,
     ) -> None:
         config.logs.mkdir(parents=True, exist_ok=True)
         self._config = config
         self._session = session
         self._stem = config.logs / config.stem
-        self.report = Report()
-        self.journal = Journal(self._path("events.jsonl"), clock=clock)
+        self.report = report or Report()
+        self.journal = Journal(journal_path(config), clock=clock, durable=durable)
         self._trades_file, self._trades = self._table("trades.csv", TRADE_COLUMNS)
         self._cycles_file, self._cycles = self._table("cycles.csv", CYCLE_COLUMNS)
         self._handler = _log_to(self._path("log.txt"), secrets)
+
+    def begin(self, header: Mapping[str, Any]) -> None:
+        """The first line of this run; on the disk when it returns."""
+        self.journal.write("session", **header)
+        self.journal.sync()
+        if not header["resumed"]:
+            self.report = Report.begin(header)
+
+    def catch_up(self, trade: Mapping[str, Any] | None, cycle: Mapping[str, Any] | None) -> None:
+        """Writes the last rows of an interrupted run, where they are missing.
+
+        Args:
+            trade, cycle: its last lines of these kinds.
+        """
+        if trade is not None and not self._ends_with("trades.csv", trade["trade_id"]):
+            self._trades.writerow(_texts(self._trade_row(_trade_of(trade))))
+            self._trades_file.flush()
+        if cycle is not None and not self._ends_with("cycles.csv", str(cycle["cycle"])):
+            self._cycles.writerow(_texts(_cycle_row(_cycle_of(cycle), {})))
+            self._cycles_file.flush()
 
     def trade(self, trade: Trade) -> None:
         """One booked fill."""
@@ -71,6 +107,7 @@ class Outputs:
         self.journal.write("trade", **record)
         self.report.add({"kind": "trade", **record})
         self._trades.writerow(_texts(self._trade_row(trade)))
+        self._trades_file.flush()
 
     def cycle(self, cycle: CycleDone, calls: Mapping[str, int]) -> None:
         """One finished cycle. `calls`: what it cost in requests, by column name."""
@@ -78,7 +115,6 @@ class Outputs:
         self.journal.write("cycle", **record)
         self.report.add({"kind": "cycle", **record})
         self._cycles.writerow(_texts(_cycle_row(cycle, calls)))
-        self._trades_file.flush()
         self._cycles_file.flush()
 
     def summary(self, summary: Mapping[str, Any]) -> None:
@@ -88,17 +124,27 @@ class Outputs:
         self._path("summary.md").write_text(markdown(summary), encoding="utf-8")
 
     def close(self) -> None:
-        self._trades_file.close()
-        self._cycles_file.close()
-        self.journal.close()
+        """Closes every file; one that the disk refuses to finish keeps none of the others open."""
+        for file in (self._trades_file, self._cycles_file, self.journal):
+            try:
+                file.close()
+            except OSError as error:
+                log.error("a file of the run is not complete: %s", error)
         log.removeHandler(self._handler)
         self._handler.close()
 
-    def _path(self, name: str) -> Any:
+    def _ends_with(self, name: str, value: str) -> bool:
+        """Whether the last row of a table has this value in any column."""
+        with self._path(name).open(newline="", encoding="utf-8") as file:
+            last: Iterable[str] = deque(csv.reader(file), maxlen=1)[-1]
+        return value in last
+
+    def _path(self, name: str) -> Path:
         return self._stem.with_name(f"{self._stem.name}_{name}")
 
     def _table(self, name: str, columns: tuple[str, ...]) -> tuple[TextIO, Any]:
         path = self._path(name)
+        _cut_torn_row(path)
         fresh = not path.exists() or not path.stat().st_size
         file = path.open("a", newline="", encoding="utf-8")
         writer = csv.DictWriter(file, columns)
@@ -133,6 +179,29 @@ class Outputs:
             "net_exposure_after": trade.exposure,
             "mode": self._config.mode,
         }
+
+
+def journal_path(config: HedgeConfig) -> Path:
+    """Where the runs of this pair are written down."""
+    return config.logs / f"{config.stem}_events.jsonl"
+
+
+def _cut_torn_row(path: Path) -> None:
+    """A row without its end was being written when the machine stopped."""
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)
+
+
+def _trade_of(line: Mapping[str, Any]) -> Trade:
+    return msgspec.convert(dict(line), Trade)
+
+
+def _cycle_of(line: Mapping[str, Any]) -> CycleDone:
+    return msgspec.convert(dict(line), CycleDone)
 
 
 def _cycle_row(cycle: CycleDone, calls: Mapping[str, int]) -> dict[str, object]:

@@ -14,6 +14,7 @@ from strategies.config import HedgeConfig
 from strategies.desk import Setup
 from strategies.ledger import ZERO
 from strategies.quoting import lattice
+from strategies.restart import Past, baseline_of, objections
 from strategies.venue import Venue
 from strategies.words import ROLES, Role
 
@@ -35,23 +36,29 @@ def plain(number: Decimal) -> str:
     return precision.plain(number.normalize())
 
 
-async def examine(config: HedgeConfig, venues: Venues, clock: Clock) -> Setup:
+async def examine(
+    config: HedgeConfig, venues: Venues, clock: Clock, past: Past | None = None
+) -> Setup:
     """Markets, sizes, abilities, positions, books; leaves the streams running.
+
+    Args:
+        past: what earlier runs left, where that is to be gone on with.
 
     Raises: Refused.
     """
+    past = past or Past()
     markets = await _markets(config, venues)
     problems = _abilities(config, venues) + _sizes(config, markets)
     if problems:
         raise Refused(problems)
     started, started_ms = clock.monotonic(), clock.now_ms()
     try:
-        baseline = {role: await _position(venues[role], markets[role]) for role in ROLES}
+        held = {role: await _position(venues[role], markets[role]) for role in ROLES}
         await _start_streams(venues, markets)
         mids = {role: _mid(venues[role], markets[role]) for role in ROLES}
     except MpdexError as error:
         raise Refused([str(error)]) from error
-    problems = _baseline(config, baseline) + _values(config, markets, mids)
+    problems = objections(config, past, held, started_ms) + _values(config, markets, mids)
     if problems:
         raise Refused(problems)
     return Setup(
@@ -59,7 +66,8 @@ async def examine(config: HedgeConfig, venues: Venues, clock: Clock) -> Setup:
         markets=markets,
         bounds={role: _bound(config, venues[role], role) for role in ROLES},
         acks={role: _ack(config, venues[role]) for role in ROLES},
-        baseline=baseline,
+        baseline=baseline_of(config, past, held),
+        held=held,
         new_id={role: venues[role].new_client_id for role in ROLES},
         started=started,
         started_ms=started_ms,
@@ -138,17 +146,6 @@ def _values(
                 f"{plain(least)} {markets[role]['quote']}; use {plain(enough)} or more"
             )
     return problems
-
-
-def _baseline(config: HedgeConfig, baseline: Mapping[Role, Decimal]) -> list[str]:
-    if config.adopt_baseline == "keep":
-        return []
-    return [
-        f"{role} already holds {plain(size)}; close it first (mpdex close), or say "
-        "--adopt-baseline keep to leave it alone"
-        for role, size in baseline.items()
-        if size
-    ]
 
 
 async def _position(venue: Venue, market: Market) -> Decimal:

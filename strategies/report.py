@@ -67,6 +67,15 @@ class Report:
             case "cycle":
                 self._add_cycle(record)
 
+    @classmethod
+    def begin(cls, header: Mapping[str, Any]) -> Report:
+        """Of a new session: what it finds is valued as if it had been bought at that moment."""
+        report = cls()
+        for role, leg in report.legs.items():
+            leg.position = Decimal(header["held"][role])
+            leg.cash = -leg.position * Decimal(header["mids"][role])
+        return report
+
     def _add_trade(self, trade: Mapping[str, Any]) -> None:
         leg = self.legs[trade["role"]]
         size, price = Decimal(trade["size"]), Decimal(trade["price"])
@@ -149,9 +158,11 @@ class Report:
 
 
 def from_journal(records: Iterable[Mapping[str, Any]]) -> Report:
-    """The report of a journal."""
+    """The report of a journal: of its last session, with those that it went on from."""
     report = Report()
     for record in records:
+        if record["kind"] == "session" and not record["resumed"]:
+            report = Report.begin(record)
         report.add(record)
     return report
 
