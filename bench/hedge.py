@@ -140,6 +140,8 @@ def _config(iterations: int, folder: Path, **more: Any) -> HedgeConfig:
         iterations=iterations,
         mode="live",
         logs=folder,
+        canary=False,
+        gate="off",
         **more,
     )
 
