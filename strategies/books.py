@@ -115,8 +115,10 @@ class Books:
     @property
     def usual_difference(self) -> Decimal | None:
         """How much dearer the primary usually is, as a price; None: not known yet."""
-        here = self.mids.get("primary")
-        return None if here is None or not self.basis.guessed else self.basis.median * here / _BPS
+        price = self.mids.get("primary") or self.mids.get("hedge")
+        if price is None or not self.basis.guessed:
+            return None
+        return self.basis.median * price / _BPS
 
     def frozen(self, silent: float) -> str:
         """Why the primary's book, silent for so long, is not the market; "" if it may be."""

@@ -1,4 +1,4 @@
-"""Prices, moves, sizes and sides."""
+"""Prices, moves and sizes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies.quoting import (
+    Mood,
     Move,
     Rest,
     at_best,
@@ -17,7 +18,6 @@ from strategies.quoting import (
     judge,
     lattice,
     look,
-    next_side,
     quote_price,
     stage,
     through,
@@ -57,29 +57,54 @@ def view(book: BookTick = WIDE, side: Any = "buy", own: Any = None) -> Any:
     ],
 )
 def test_a_quote_grows_more_eager_with_age(side: str, at_stage: int, price: str) -> None:
-    assert quote_price(view(side=side), D(1), at_stage) == D(price)
+    assert quote_price(view(side=side), D(1), Mood(at_stage)) == D(price)
 
 
 @pytest.mark.parametrize("at_stage", [0, 1, 2])
 @pytest.mark.parametrize(("side", "price"), [("buy", "100.00"), ("sell", "100.01")])
 def test_a_quote_never_crosses(side: str, price: str, at_stage: int) -> None:
-    assert quote_price(view(TIGHT, side), D(1), at_stage) == D(price)
+    assert quote_price(view(TIGHT, side), D(1), Mood(at_stage)) == D(price)
 
 
 def test_a_long_queue_is_improved_upon() -> None:
-    assert quote_price(view(), D("0.1"), 0) == D("100.01")
+    assert quote_price(view(), D("0.1"), Mood(0)) == D("100.01")
 
 
 def test_no_quote_far_behind_the_best() -> None:
-    assert quote_price(view(), D(1), 2, gate=D("99.5")) is None
+    assert quote_price(view(), D(1), Mood(2, gate=D("99.5"))) is None
 
 
 def test_a_gate_caps_the_price() -> None:
-    assert quote_price(view(), D(1), 2, gate=D("100.02")) == D("100.02")
+    assert quote_price(view(), D(1), Mood(2, gate=D("100.02"))) == D("100.02")
 
 
 def test_refusals_make_shy() -> None:
-    assert quote_price(view(TIGHT), D(1), 0, shy=1) == D("99.99")
+    assert quote_price(view(TIGHT), D(1), Mood(shy=1)) == D("99.99")
+
+
+@pytest.mark.parametrize(("side", "price"), [("buy", "99.99"), ("sell", "100.06")])
+@pytest.mark.parametrize("at_stage", [0, 1, 2])
+def test_quotes_that_do_harm_keep_a_step_behind(side: str, price: str, at_stage: int) -> None:
+    assert quote_price(view(side=side), D("0.1"), Mood(at_stage, wide=True)) == D(price)
+
+
+@pytest.mark.parametrize("price", ["100.00", "99.99"])
+def test_a_step_behind_is_near_enough_to_be_held(price: str) -> None:
+    rest = Rest(D(price), 0)
+    for now in (10.0, 11.0, 12.0):
+        assert judge(rest, view(), D(1), Mood(wide=True), now) is Move.HOLD
+
+
+def test_a_step_back_from_far_ahead_is_a_tick_before_the_others() -> None:
+    others = view(own=(D("100.00"), D(1)))
+    assert quote_price(others, D(1), Mood()) == D("99.90")
+    assert quote_price(others, D(1), Mood(leads=True)) == D("99.91")
+
+
+def test_the_gate_leaves_a_little_room_to_a_resting_quote() -> None:
+    rest = Rest(D("100.00"), 0)
+    assert judge(rest, view(), D(1), Mood(gate=D("99.99")), 10.0) is Move.HOLD
+    assert judge(rest, view(), D(1), Mood(gate=D("99.98")), 10.0) is Move.GATE
 
 
 def test_our_own_order_is_not_the_best_of_others() -> None:
@@ -97,31 +122,31 @@ def test_stages_by_age() -> None:
 
 def test_a_quote_behind_the_best_moves_after_a_while() -> None:
     rest = Rest(D("99.90"), 0)
-    assert judge(rest, view(), D(1), 0, 10.0) is Move.HOLD
-    assert judge(rest, view(), D(1), 0, 10.3) is Move.HOLD
-    assert judge(rest, view(), D(1), 0, 10.5) is Move.BEHIND
+    assert judge(rest, view(), D(1), Mood(0), 10.0) is Move.HOLD
+    assert judge(rest, view(), D(1), Mood(0), 10.3) is Move.HOLD
+    assert judge(rest, view(), D(1), Mood(0), 10.5) is Move.BEHIND
 
 
 def test_a_quote_that_catches_up_is_held() -> None:
     rest = Rest(D("99.90"), 0)
-    judge(rest, view(), D(1), 0, 10.0)
-    judge(rest, view(tick([("99.90", "1")], [("100.05", "1")])), D(1), 0, 10.3)
-    assert judge(rest, view(), D(1), 0, 10.5) is Move.HOLD
+    judge(rest, view(), D(1), Mood(0), 10.0)
+    judge(rest, view(tick([("99.90", "1")], [("100.05", "1")])), D(1), Mood(0), 10.3)
+    assert judge(rest, view(), D(1), Mood(0), 10.5) is Move.HOLD
 
 
 def test_a_quote_alone_at_the_best_steps_back() -> None:
     rest, alone = Rest(D("100.00"), 0), view(own=(D("100.00"), D(1)))
-    assert judge(rest, alone, D(1), 0, 10.0) is Move.HOLD
-    assert judge(rest, alone, D(1), 0, 11.0) is Move.ALONE
+    assert judge(rest, alone, D(1), Mood(0), 10.0) is Move.HOLD
+    assert judge(rest, alone, D(1), Mood(0), 11.0) is Move.ALONE
 
 
 def test_a_new_stage_moves_only_for_a_better_price() -> None:
-    assert judge(Rest(D("100.00"), 0), view(), D(1), 1, 10.0) is Move.STAGE
-    assert judge(Rest(D("100.00"), 0), view(TIGHT), D(1), 1, 10.0) is Move.HOLD
+    assert judge(Rest(D("100.00"), 0), view(), D(1), Mood(1), 10.0) is Move.STAGE
+    assert judge(Rest(D("100.00"), 0), view(TIGHT), D(1), Mood(1), 10.0) is Move.HOLD
 
 
 def test_a_breached_gate_moves_at_once() -> None:
-    assert judge(Rest(D("100.00"), 0), view(), D(1), 0, 10.0, gate=D("99")) is Move.GATE
+    assert judge(Rest(D("100.00"), 0), view(), D(1), Mood(gate=D("99")), 10.0) is Move.GATE
 
 
 def test_at_best() -> None:
@@ -129,7 +154,7 @@ def test_at_best() -> None:
     assert not at_best(Rest(D("99.99"), 0), view())
 
 
-# --------------------------------------------------------------------------- size and side
+# --------------------------------------------------------------------------- size
 
 
 @given(
@@ -152,21 +177,6 @@ def test_a_clip_keeps_within_size_and_on_the_step_of_the_hedge(
 
 def test_the_lattice_is_the_common_step() -> None:
     assert lattice(market(step=D("0.02")), market(step=D("0.03"))) == D("0.06")
-
-
-def test_sides_alternate_and_an_open_pair_is_closed() -> None:
-    step = D("0.01")
-    assert next_side("alternate", D(0), step, None) == ("buy", False)
-    assert next_side("alternate", D(0), step, "buy") == ("sell", False)
-    assert next_side("alternate", D(1), step, "buy") == ("sell", True)
-    assert next_side("alternate", D(-1), step, "sell") == ("buy", True)
-    assert next_side("short-first", D(0), step, "sell") == ("sell", False)
-
-
-def test_what_is_too_small_to_be_closed_is_taken_along() -> None:
-    smallest = D("0.01")
-    assert next_side("long-first", D("0.001"), smallest, "buy") == ("sell", False)
-    assert next_side("alternate", D("-0.001"), smallest, "sell") == ("buy", False)
 
 
 def test_through_reaches_at_least_the_band() -> None:
