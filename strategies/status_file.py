@@ -30,6 +30,16 @@ _EVERY = 1.0
 # A run that lives writes once a second; a machine under load may be late.
 _STALE_SECONDS = 15.0
 _SUFFIX = "_status.json"
+# What the summary of a run knows better than the last look at it.
+_FINAL = {
+    "attempts": "attempts",
+    "successes": "successes",
+    "primary": "position_primary",
+    "hedge": "position_hedge",
+    "debt": "imbalance",
+    "volume": "volume",
+    "result": "result",
+}
 
 
 class StatusFile:
@@ -59,8 +69,11 @@ class StatusFile:
         """The last word of a run that had a first one."""
         if self._written is None:
             return
-        reason = str(result.summary.get("reason", ""))
-        self._write({"ended": True, "exit_code": result.exit_code, "reason": reason})
+        summary = result.summary
+        known = {ours: summary[name] for ours, name in _FINAL.items() if name in summary}
+        over = {"phase": "stopped", "state": "", "quote": "", "waiting_for": "", **known}
+        reason = str(summary.get("reason", ""))
+        self._write({**over, "ended": True, "exit_code": result.exit_code, "reason": reason})
 
     def _write(self, more: Mapping[str, Any]) -> None:
         """A disk that says no is told once: nothing of the hedge depends on this file."""

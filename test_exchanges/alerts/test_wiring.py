@@ -233,14 +233,16 @@ def test_a_run_in_real_time_tells_a_hook(
     words = "hedge --primary grvt --hedge backpack --ticker ETH --size 0.01 --iter 1 --pace real"
     places = ["--alerts", str(tmp_path / "alerts.toml"), "--logs", str(tmp_path / "logs")]
     done = CliRunner().invoke(app, [*words.split(), *places, "--json"])
-    assert done.exit_code == 0, done.output
-    assert [body["topic"] for _, body in taken] == ["test", "start", "stop"]
+    assert done.exit_code in (0, 4), done.output  # what the market costs is not asked here
+    topics = [body["topic"] for _, body in taken]
+    assert (topics[:2], topics[-1]) == (["test", "start"], "stop")
     assert {body["run"] for _, body in taken} == {"rig 1 grvt/backpack ETH sim"}
     told = CliRunner().invoke(app, ["status", "--json", "--logs", str(tmp_path / "logs")])
     (found,) = json.loads(told.stdout)
-    assert (told.exit_code, found["state_of_file"], found["exit_code"]) == (0, "ended", 0)
+    assert (told.exit_code, found["state_of_file"]) == (0, "ended")
+    assert found["exit_code"] == done.exit_code
     lines = (tmp_path / "logs" / "2dex_grvt_backpack_ETH_alerts.jsonl").read_text().splitlines()
-    assert [json.loads(line)["topic"] for line in lines] == ["test", "start", "stop"]
+    assert [json.loads(line)["topic"] for line in lines] == topics
 
 
 def run_of(folder: Path, alerts: str, pace: str) -> HedgeRun:

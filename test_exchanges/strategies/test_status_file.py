@@ -85,11 +85,12 @@ def test_a_run_that_is_silent_is_stale_and_one_that_ended_is_not(tmp_path: Path)
     file(STATUS)
     clock.seconds += 16
     assert read_statuses(tmp_path / "logs", clock)[0]["state_of_file"] == "stale"
-    file.end(HedgeResult(4, {"reason": "cost cap"}))
+    file.end(HedgeResult(4, {"reason": "cost cap", "position_primary": "0", "attempts": 4}))
     clock.seconds += 9000
     (found,) = read_statuses(tmp_path / "logs", clock)
     assert (found["state_of_file"], found["exit_code"], found["reason"]) == ("ended", 4, "cost cap")
-    assert found["attempts"] == 3
+    assert (found["attempts"], found["successes"], found["primary"]) == (4, 2, "0")
+    assert (found["phase"], found["quote"]) == ("stopped", "")
 
 
 def test_a_run_that_never_began_leaves_the_file_of_another_alone(tmp_path: Path) -> None:
