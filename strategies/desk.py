@@ -157,7 +157,8 @@ class Episode:
     since: float | None = None
     attempts: int = 0
     unwinds: int = 0
-    band_refusals: int = 0
+    band_refusals: dict[Role, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
+    blind: bool = False  # priced without a valid book, and told
     down_since: float | None = None
     not_before: float = 0.0
     fresh_after: float | None = None
@@ -168,6 +169,10 @@ class Episode:
     repeats: int = 0  # of a hedge that the next request mends
     grid_asked: bool = False  # market facts were asked for
     read_first: Role | None = None  # a venue whose position must be read before the next attempt
+
+    def never_arrived(self) -> None:
+        """An order that never reached the venue says nothing about prices there."""
+        self.attempts = max(self.attempts - 1, 0)
 
 
 @dataclass(slots=True)

@@ -28,6 +28,10 @@ _FRESH = 0.25
 _UNWINDS = 5
 _EXPOSED_QUICK, _EXPOSED_SLOW, _EXPOSED_TRIES = 2.0, 10.0, 10
 _LAST_MID_AGE = 2.0
+# A limit may be refused for its price; each time the next one is half as far away.
+_NEAREST = 4
+# Part of a venue's own bound that is used: the mark it is measured from is not the mid.
+_OF_BAND = Decimal("0.8")
 _BPS = Decimal(10_000)
 # An unwind costs a cycle; it must be cheaper by this much to be worth it.
 _CLEARLY_BPS = Decimal(3)
@@ -133,7 +137,7 @@ def _alternate(desk: Desk, debt: Decimal) -> None:
     tries = episode.attempts + episode.unwinds
     pause = _EXPOSED_QUICK if tries < _EXPOSED_TRIES else _EXPOSED_SLOW
     episode.not_before = desk.now + pause
-    widest = max(desk.config.hedge_bands_bps)
+    widest = _widest(desk)
     if tries % 2 == 0 or desk.slot is not None:
         episode.attempts += 1
         _send(desk, "hedge", Kind.HEDGE, debt, widest)
@@ -171,10 +175,11 @@ def _send(desk: Desk, role: Role, kind: Kind, debt: Decimal, band: Decimal) -> b
     reference, sound = reference_price(desk, role, side)
     if reference is None or size < max(market["min_size"], market["step"]):
         return False
-    widest = max(desk.config.hedge_bands_bps)
-    price = through(reference, side, band if sound else widest, market)
+    price = _limit(desk, role, side, reference, band if sound else _widest(desk))
     if market["min_notional"] is not None and size * price < market["min_notional"]:
         return False
+    if not sound:
+        _tell_blind(desk, role, reference)
     desk.place(
         role,
         kind,
@@ -185,6 +190,29 @@ def _send(desk: Desk, role: Role, kind: Kind, debt: Decimal, band: Decimal) -> b
         decision=reference,
     )
     return True
+
+
+def _widest(desk: Desk) -> Decimal:
+    return max(desk.config.hedge_bands_bps)
+
+
+def _limit(desk: Desk, role: Role, side: Side, reference: Decimal, band: Decimal) -> Decimal:
+    """So far beyond the reference as the ladder says and the venue's own bound allows."""
+    market = desk.setup.markets[role]
+    nearer = min(desk.episode.band_refusals[role], _NEAREST)
+    price = through(reference, side, band / 2**nearer, market)
+    mid, allowed = desk.last_mid.get(role), market["price_band"]
+    if mid is None or not allowed:
+        return price
+    edge = through(mid[0], side, allowed * _OF_BAND * _BPS, market)
+    return min(price, edge) if side == "buy" else max(price, edge)
+
+
+def _tell_blind(desk: Desk, role: Role, reference: Decimal) -> None:
+    """Without a valid book the price is an estimate: somebody should know, once."""
+    if not desk.episode.blind:
+        desk.episode.blind = True
+        desk.alarm("book", f"no valid book of {role}; its orders are priced at {reference}")
 
 
 def _flagged(desk: Desk, kind: Kind) -> bool:

@@ -383,6 +383,8 @@ def _absent(desk: Desk, order: Tracked, *, agrees: bool) -> None:
         desk.note(f"{order.kind} {order.client_id} is proven gone")
         order.report(OrderStatus.EXPIRED, order.cum)
         _free(desk, order)
+        if order.kind is Kind.HEDGE and not order.cum:
+            desk.episode.never_arrived()
     else:
         hear(desk, order, News.NOT_FOUND, "the venue does not find it")
 
@@ -441,6 +443,7 @@ def _lost(desk: Desk, event: StreamLost) -> None:
     desk.up[role] = desk.live[role] = desk.verified[role] = False
     desk.reading[role] = False
     desk.seen_position.pop(role, None)
+    desk.lessons.books.forget(role)
     for order in [o for o in desk.active.values() if o.role == role]:
         hear(desk, order, News.LOST, "its stream was lost")
 

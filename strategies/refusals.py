@@ -79,11 +79,12 @@ def _next_band(desk: Desk, event: PlaceRefused) -> None:
     desk.episode.fresh_after = desk.now
 
 
-def _same_band(desk: Desk, event: PlaceRefused) -> None:
+def _nearer(desk: Desk, event: PlaceRefused) -> None:
+    """The venue bounds prices more narrowly than it tells: the next limit is half as far away."""
     episode = desk.episode
-    episode.band_refusals += 1
+    episode.band_refusals[event.role] += 1
     episode.fresh_after = desk.now
-    if episode.band_refusals > _BAND_TRIES:
+    if episode.band_refusals[event.role] > _BAND_TRIES:
         episode.must_unwind = "price band"
     else:
         episode.attempts = 0
@@ -137,6 +138,11 @@ def _unwind_and_stop(desk: Desk, event: PlaceRefused) -> None:
     desk.episode.must_unwind = desk.episode.fatal = f"{event.refusal}: {event.detail}"
 
 
+def _unwind_nearer(desk: Desk, event: PlaceRefused) -> None:
+    desk.episode.band_refusals[event.role] += 1
+    _unwind_again(desk, event)
+
+
 def _unwind_again(desk: Desk, event: PlaceRefused) -> None:
     desk.episode.fresh_after = desk.now
     desk.episode.not_before = desk.now + (event.retry_after or _RECONNECT)
@@ -149,8 +155,9 @@ def _read_position_first(desk: Desk, event: PlaceRefused) -> None:
     desk.distrust(event.role, "reduce-only was refused")
 
 
-def _nothing(desk: Desk, event: PlaceRefused) -> None:
+def _tell_canary(desk: Desk, event: PlaceRefused) -> None:
     """Whoever sent it looks at it."""
+    desk.canary.refusal = event.detail
 
 
 _QUOTE: Mapping[Refusal, Handler] = {
@@ -163,7 +170,7 @@ _QUOTE: Mapping[Refusal, Handler] = {
 
 _HEDGE: Mapping[Refusal, Handler] = {
     Refusal.NO_MATCH: _next_band,
-    Refusal.PRICE_BAND: _same_band,
+    Refusal.PRICE_BAND: _nearer,
     Refusal.RATE: _wait_or_unwind,
     Refusal.NOT_SENT: _venue_down,
     Refusal.NONCE: _try_once_more,
@@ -180,6 +187,7 @@ _HEDGE: Mapping[Refusal, Handler] = {
 
 _UNWIND: Mapping[Refusal, Handler] = {
     Refusal.REDUCE_ONLY: _read_position_first,
+    Refusal.PRICE_BAND: _unwind_nearer,
     Refusal.OTHER: _unwind_again,
 }
 
@@ -188,5 +196,5 @@ _TABLES: Mapping[Kind, Mapping[Refusal, Handler]] = {
     Kind.FLATTEN: _QUOTE,
     Kind.HEDGE: _HEDGE,
     Kind.UNWIND: _UNWIND,
-    Kind.CANARY: {Refusal.OTHER: _nothing},
+    Kind.CANARY: {Refusal.OTHER: _tell_canary},
 }
