@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import wraps
 from importlib import import_module
@@ -300,6 +300,37 @@ def hedge(
 
 
 @app.command()
+def flatten(
+    primary: Annotated[str, typer.Option(help="Venue of the maker order.")],
+    hedge: Annotated[str, typer.Option(help="Venue of the taker hedge.")],
+    ticker: Annotated[str, typer.Option(help="Coin, such as ETH.")],
+    primary_symbol: Annotated[str | None, typer.Option(help="The venue's own spelling.")] = None,
+    hedge_symbol: Annotated[str | None, typer.Option(help="The venue's own spelling.")] = None,
+    exclusive: Annotated[
+        bool, typer.Option("--exclusive", help="Cancel every open order, not only ours.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Close without asking.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Although a run is active.")] = False,
+    mode: Mode = "sim",
+    at: At = None,
+    confirm: Confirm = "",
+    as_json: Json = False,
+) -> None:
+    """Cancel our orders and close both positions; needs neither the bot nor its journal."""
+    from mpdex.stage import FlattenRun, run_flatten
+
+    def settle() -> int:
+        _ask_for_live(mode, confirm)
+        symbols = (primary_symbol, hedge_symbol)
+        run = FlattenRun(primary, hedge, ticker, mode, at, symbols, exclusive, force)
+        done, code = asyncio.run(run_flatten(run, lambda held: yes or _ask_to_close(held)))
+        show("flatten", done, as_json)
+        return code
+
+    _exit_with(settle, as_json)
+
+
+@app.command()
 def status(
     logs: Annotated[Path, typer.Option(help="Where the hedge writes its files.")] = Path("logs"),
     as_json: Json = False,
@@ -442,6 +473,14 @@ def _ask_for_live(mode: str, confirm: str) -> None:
         raise UsageError("--mode live trades real money; add --confirm live to run unattended")
     if typer.prompt("This trades real money. Type 'live' to go on", default="") != "live":
         raise UsageError("not confirmed; nothing was sent")
+
+
+def _ask_to_close(held: Mapping[Any, Decimal]) -> bool:
+    """Shows both positions and asks. Raises: UsageError where nobody can answer."""
+    told = ", ".join(f"{role} {size.normalize():f}" for role, size in held.items())
+    if not sys.stdin.isatty():
+        raise UsageError(f"{told}: add --yes to close them unattended")
+    return typer.confirm(f"Open now: {told}. Close both?", err=True)
 
 
 def _exit_with(settle: Callable[[], int], as_json: bool) -> None:

@@ -11,7 +11,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -226,12 +226,72 @@ async def _serve(names: Sequence[str], world: World, control_port: int) -> int:
     return 0
 
 
+def _stop_signals() -> Iterator[signal.Signals]:
+    """A closed terminal is an interrupt, too, unless the run was meant to outlive it (nohup)."""
+    yield from (signal.SIGINT, signal.SIGTERM)
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        yield hangup
+
+
 async def _until_signal() -> None:
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked.set)
     await asked.wait()
+
+
+# --------------------------------------------------------------------------- flatten
+
+
+@dataclass(frozen=True)
+class FlattenRun:
+    """Closing both legs without a run and without a journal.
+
+    Attributes:
+        symbols: the venues' own spelling, where the coin is not enough.
+        exclusive: every open order is canceled, not only ours.
+        force: although a run holds the locks.
+    """
+
+    primary: str
+    hedge: str
+    ticker: str
+    mode: str = "sim"
+    at: Path | None = None
+    symbols: tuple[str | None, str | None] = (None, None)
+    exclusive: bool = False
+    force: bool = False
+
+
+async def run_flatten(
+    run: FlattenRun, confirm: Callable[[Mapping[Any, Decimal]], bool]
+) -> tuple[dict[str, Any], int]:
+    """Takes back our orders and closes both positions; (what was done, exit code).
+
+    Raises: UsageError while a run holds one of the legs; MpdexError if a venue does not answer.
+    """
+    from strategies.flatten import Hands, flatten
+    from strategies.lock import Leg, Locks, lock_folder
+
+    async with (
+        opened([run.primary, run.hedge], run.mode, at=run.at) as dexes,
+        AsyncExitStack() as s,
+    ):
+        venues = {"primary": dexes[run.primary], "hedge": dexes[run.hedge]}
+        hands: dict[Any, Hands] = {}
+        legs = []
+        for (role, dex), wanted in zip(venues.items(), run.symbols, strict=True):
+            symbol = wanted or await dex.find_symbol(run.ticker)
+            market = await dex.get_market(symbol)
+            hands[role] = Hands(dex, market, dex.clock, exclusive=run.exclusive)
+            legs.append(Leg(dex.name, dex.account_id, symbol))
+        if not run.force and (run.mode == "live" or run.at is not None):
+            clock = dexes[run.primary].clock
+            s.callback(Locks(lock_folder(), legs, owner="flatten", clock=clock).release)
+        outcome = await flatten(hands, confirm)
+    return outcome.summary(), 0 if outcome.flat else 5
 
 
 # --------------------------------------------------------------------------- the hedge
@@ -255,6 +315,11 @@ class HedgeRun:
     alerts: str = ""
 
     @property
+    def alone(self) -> bool:
+        """Its accounts exist for this run only: in a world of its own, or on paper."""
+        return self.config.mode == "dry" or (self.config.mode == "sim" and self.at is None)
+
+    @property
     def jumps(self) -> bool:
         return self.config.mode == "sim" and self.at is None and self.pace == "fast"
 
@@ -270,6 +335,7 @@ def run_hedge(run: HedgeRun) -> HedgeResult:
 
 async def _hedge(run: HedgeRun) -> HedgeResult:
     from strategies import hedge
+    from strategies.lock import lock_folder
     from strategies.status_file import StatusFile
 
     config = run.config
@@ -277,7 +343,7 @@ async def _hedge(run: HedgeRun) -> HedgeResult:
     status_file = StatusFile(config)
     stop = hedge.Stop()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _stop_signals():
         loop.add_signal_handler(number, stop.ask)
     names = [config.primary, config.hedge]
     try:
@@ -292,6 +358,8 @@ async def _hedge(run: HedgeRun) -> HedgeResult:
                         *venues,
                         clock=clock,
                         rng=random.Random(run.world.seed if config.mode == "sim" else None),
+                        locks=None if run.alone else lock_folder(),
+                        ephemeral=run.alone,
                         stop=stop,
                         progress=_both(show, status_file),
                         secrets=[*secrets, *alerts.secrets],

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 from mpdex.errors import MpdexError, OrderNotFound, OutcomeUnknown, TransportError
@@ -29,7 +30,8 @@ log = logging.getLogger("mpdex.hedge")
 _BANDS_BPS = (Decimal(20), Decimal(50), Decimal(100))
 _ROUNDS = 12
 _PAUSE = 0.5
-_GONE_SECONDS = 10.0
+# An order is asked to go away so often and so long before it counts as one that stays.
+_CANCELS, _GONE_SECONDS = 3, 10.0
 # A request whose answer was lost can arrive for so long after the venue's own bound.
 _MARGIN = 0.5
 _WEAK_BOUND = 30.0
@@ -84,17 +86,18 @@ class Hands:
         """Cancels until none of ours is open. Raises: TransportError if one stays."""
         gone: dict[str, None] = {}
         deadline = self._clock.monotonic() + _GONE_SECONDS
-        while True:
+        for turn in count():
             orders = await self._open()
             if not orders:
-                return list(gone)
-            if self._clock.monotonic() > deadline:
+                break
+            if turn >= _CANCELS and self._clock.monotonic() > deadline:
                 left = ", ".join(order["id"] for order in orders)
                 raise TransportError(f"{self._market['symbol']}: orders {left} stay open")
             for order in orders:
                 gone[order["client_order_id"] or order["id"]] = None
                 await self._cancel(order)
             await asyncio.sleep(_PAUSE)
+        return list(gone)
 
     async def position(self) -> Decimal:
         """Signed, asked of the venue."""
