@@ -193,8 +193,11 @@ def allowed_cost(
 
 
 def session_cap(config: HedgeConfig, price: Decimal) -> Decimal | None:
-    """What a whole run may lose, in quote currency; None: no bound but the operator's."""
+    """What a whole run may lose, in quote currency; None: no bound but the operator's.
+
+    One cycle more than was asked for: a pair that is open at the end is closed by one.
+    """
     if config.cost_limit_bps is None:
         return None
-    traded = config.iterations * config.size * price
+    traded = (config.iterations + 1) * config.size * price
     return config.limits.cost_cap * traded * config.max_cost_bps / BPS

@@ -14,8 +14,6 @@ from strategies.words import ROLES, Finish, Kind
 
 # Gates must all have been open for so long before quoting goes on.
 _OPEN_SECONDS = 3.0
-# Two clocks that differ by more make every signature a gamble.
-_SKEW_MS = 2000.0
 _FLATTEN_MISSES = 10
 # A residue is taken along by one more cycle, which may leave one again; then it is reported.
 _ABSORB_TRIES = 3
@@ -80,9 +78,6 @@ def proven(desk: Desk) -> str:
 def over_limit(desk: Desk) -> str:
     """The session has cost too much, the clocks are useless, or the journal is not kept."""
     over = session_over_limit(desk.facts)
-    skewed = [role for role in ROLES if abs(desk.skew_ms.get(role, 0.0)) > _SKEW_MS]
-    if skewed:
-        over = f"the clock of {skewed[0]} is {desk.skew_ms[skewed[0]]:.0f} ms off"
     if desk.journal_failed:
         over = "the journal cannot be written"
     if over:
