@@ -116,7 +116,7 @@ def test_allowed_cost(
 
 
 def test_what_a_session_may_lose_is_a_quarter_more_than_its_cycles_may_cost() -> None:
-    assert session_cap(config(iterations=10), D(2000)) == D("1.25") * 10 * 2000 * 8 / 10_000
+    assert session_cap(config(iterations=10), D(2000)) == D("1.25") * 11 * 2000 * 8 / 10_000
     assert session_cap(config(gate="no-loss"), D(2000)) == session_cap(config(), D(2000))
     assert session_cap(config(gate="off"), D(2000)) is None
 

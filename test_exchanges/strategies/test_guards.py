@@ -367,9 +367,9 @@ def test_holding_and_closing_in_bps() -> None:
 @pytest.mark.parametrize(
     ("worth", "options", "reason"),
     [
-        ("-19.9", {}, ""),
-        ("-20.1", {}, "loss of 20.10 is more than all cycles may cost together, 20.00"),
-        ("-20.1", {"gate": "off"}, ""),
+        ("-21.9", {}, ""),
+        ("-22.1", {}, "loss of 22.10 is more than all cycles may cost together, 22.00"),
+        ("-22.1", {"gate": "off"}, ""),
         ("-5", {"max_loss": D(5)}, "loss of 5.00 reached the limit of 5"),
         ("-4.9", {"max_loss": D(5)}, ""),
         ("30", {"max_loss": D(5)}, ""),
