@@ -101,7 +101,7 @@ class Oracle:
         self._before = self.truth.exposure
         for leg in LEGS:
             exchange = self.truth[leg].exchange
-            exchange.listen(self._hearer(leg), Traded, OrderChanged, PositionChanged)
+            exchange.witness(self._hearer(leg), Traded, OrderChanged, PositionChanged)
 
     def close(self) -> None:
         self._timers.close()

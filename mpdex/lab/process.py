@@ -41,6 +41,7 @@ class Disk:
         write = Journal.write
 
         def watched(journal: Journal, kind: str, **fields: Any) -> None:
+            journal.durable = False  # nothing here survives a power cut: why wait for a disk
             self._reached("before", kind, fields)
             if self.full is not None:
                 raise OSError(self.full)

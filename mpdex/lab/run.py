@@ -9,6 +9,7 @@ crash abandons both, and the supervisor's restart makes new ones on the same fol
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -42,6 +43,8 @@ GIVE_UP = 60.0  # simulated seconds from the operator's first signal to the end 
 _SIGNALS = 3
 _DOWN_SECONDS = 2.0  # of simulated time that the remains of a killed bot may take to fall down
 _UNTIMED_QUOTE, _UNTIMED_PAUSE = 2, 0.05  # which quote, and seconds after it came
+_LATEST_BEGIN, _LATEST_RELEASE = 20.0, 60.0  # seconds after the start, quotes or none
+_WAITING = ("paused", "recovering", "halted exposed", "halted flat")
 _QUIET = 5.0  # seconds not trading that make a run "degraded" in between
 
 
@@ -167,11 +170,16 @@ class Lab:
         self._life: asyncio.Timeout | None = None
         self._files: Files | None = None
         self._served: set[int] = set()
+        self._torn = 0  # bytes that the next crash takes off the journal
         self._meant: dict[str, str] = {}  # client id -> purpose, of intents that were written
         self._acked: set[str] = set()
         self._quotes = 0
         self.faults.perform_process = self._perform
-        self.faults.hold_untimed = True
+        self.faults.wait()
+        self.after(_LATEST_BEGIN, self.faults.begin)
+        self.after(_LATEST_RELEASE, self.faults.release)
+        self.faults.clip = scenario.size
+        self.faults.purpose_of = lambda _venue, client_id: self._meant.get(client_id, "")
         self.faults.add("\n".join(scenario.rules))
         for host in world.server.hosts.values():
             host.arrivals.append(self._arrived)
@@ -280,6 +288,9 @@ class Lab:
         if self._files is None:
             return
         self._files.put_back()
+        if self._torn and self.trail.file.exists():
+            os.truncate(self.trail.file, max(self.trail.file.stat().st_size - self._torn, 0))
+        self._torn = 0
         self._files = None
         for host in self.world.server.hosts.values():
             host.serves = lambda _: True
@@ -316,9 +327,11 @@ class Lab:
                 self._reach("in_recovery", "")
 
     def _count_quotes(self, purpose: str) -> None:
-        """Rules that say no time act when the second quote rests: a pair is then open."""
+        """Times count from the first quote; what says no time waits until the second rests."""
         self._quotes += purpose == "maker"
-        if self._quotes == _UNTIMED_QUOTE and self.faults.hold_untimed:
+        if self._quotes == 1:
+            self.faults.begin()
+        elif self._quotes == _UNTIMED_QUOTE:
             self.after(_UNTIMED_PAUSE, self.faults.release)
 
     def _reach(self, point: str, purpose: str) -> None:
@@ -339,6 +352,8 @@ class Lab:
             case _, "full" | "readonly":
                 text = "No space left on device" if action.name == "full" else "Read-only file"
                 self.disk.full = text if begins else None
+            case _, "tear":
+                self._torn = int(action.get(0, "n", "40"))
             case _ if begins:
                 self._strike(action)
 
@@ -411,11 +426,14 @@ async def _supervise(lab: Lab) -> Verdict:
 
 
 def _watch(lab: Lab, verdict: Verdict) -> None:
-    """The operator's patience: a run that does not end is asked to, then killed."""
+    """The operator's patience: a run that does not end is asked to, then killed.
+
+    One that waits for a fault to end may have to be asked; one that trades must end by itself.
+    """
 
     def ask() -> None:
         lab.trail.read()
-        if lab.trail.phase not in ("halted exposed", "halted flat"):
+        if lab.trail.phase not in _WAITING:
             limit = lab.scenario.limit
             lab.oracle.violate("END", f"it had not ended after {limit:.0f} s")
         for number in range(_SIGNALS):

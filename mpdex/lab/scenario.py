@@ -47,6 +47,7 @@ class Scenario:
         rules: fault rules, one a string.
         source: of the market: "quick" (calm, quotes fill within a second), "walk", "still",
             "trend:BPS_PER_SECOND", "jitter", "pair:FILE,FILE" or "tape:FILE[,bps[,ms]]".
+        size: of one clip; by default ten lots of the coarser venue, so that quotes fill in parts.
         cycles: iterations of the hedge.
         timeout: simulated seconds after which the run must have ended; 0: by the cycles.
         tags: "contradiction" (a venue reports less than it did), "external" (somebody else trades
@@ -68,7 +69,7 @@ class Scenario:
     primary: str = "grvt"
     hedge: str = "backpack"
     ticker: str = "ETH"
-    size: Decimal = Decimal("0.01")
+    size: Decimal = Decimal("0.1")
     cycles: int = 10
     source: str = "quick"
     seed: int = 1

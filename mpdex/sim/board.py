@@ -31,11 +31,9 @@ class Board:
     def __init__(
         self, market: SimMarket, on_match: Callable[[Match], None], now_ns: Callable[[], int]
     ) -> None:
-        self.market = market
+        self.adopt(market)
         self.engine = MatchingEngine(on_match)
         self.now_ns = now_ns
-        self.tick_units = int(market.tick * UNIT)
-        self.step_units = int(market.step * UNIT)
         self.seq = 1
         self.mark = ZERO
         self.mark_ns = 0
@@ -43,6 +41,12 @@ class Board:
         self.shift_ppm = 0
         self.depth_cap: dict[Side, int | None] = {"buy": None, "sell": None}  # lots of a side
         self.last = Quote((), (), True)
+
+    def adopt(self, market: SimMarket) -> None:
+        """Take the market's facts, at the start or when they change."""
+        self.market = market
+        self.tick_units = int(market.tick * UNIT)
+        self.step_units = int(market.step * UNIT)
 
     def price(self, ticks: int) -> Decimal:
         return ticks * self.market.tick

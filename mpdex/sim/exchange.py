@@ -8,7 +8,9 @@ command.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from mpdex.sim.board import Board, BookFeed, Quote
 from mpdex.sim.exchange_core import ExchangeCore
@@ -59,18 +61,22 @@ class SimExchange(ExchangeCore):
         """Somebody trades with this order now, at its price, whatever its place in the queue.
 
         An order that has ended is filled all the same: a late fill is one that the venue had
-        matched before it acknowledged the end.
+        matched before it acknowledged the end. What is more than the order's own size is filled,
+        too: a venue that overfills.
 
         Returns: the execution; None where nothing was left.
         """
         before = len(self._fills[order.account])
+        surplus = size - order.size
+        size = min(size, order.remaining)
         piece = self._resting.get(order.order_id)
         board = self.boards[order.symbol]
         if piece is not None:
             board.engine.hit(piece, board.lots(size))
-        elif order.remaining > 0:
-            price = self._price_or_mark(order)
-            self._execute(order, price, min(size, order.remaining), "maker")
+        elif size > 0:
+            self._execute(order, self._price_or_mark(order), size, "maker")
+        if surplus > 0:
+            self._execute(order, self._price_or_mark(order), surplus, "maker")
         fills = self._fills[order.account]
         return fills[-1] if len(fills) > before else None
 
@@ -113,8 +119,25 @@ class SimExchange(ExchangeCore):
 
     def set_leverage(self, account: str, symbol: str, leverage: Decimal) -> None:
         """Set an account's leverage in a market (clients reach it through the venue module)."""
+        if self.twist.keep_leverage:
+            return
         self.accounts[account].leverage[symbol] = leverage
         self._moved(account, symbol)
+
+    def change_market(self, symbol: str, **fields: Any) -> None:
+        """The venue changes facts of a market (tick, step, minimums) while it trades.
+
+        A new grid ends what rests on the old one.
+        """
+        market = replace(self.markets[symbol], **fields)
+        board = self.boards[symbol]
+        if {"tick", "step"} & fields.keys():
+            for account in self.accounts:
+                self.cancel_all(account, symbol, reason="market")
+            board.engine.set_book({}, {})
+        self.markets[symbol] = self.ledger.markets[symbol] = market
+        board.adopt(market)
+        self._reapply(board)
 
     def _chosen(self, symbol: str | None) -> list[Board]:
         return list(self.boards.values()) if symbol is None else [self.boards[symbol]]

@@ -159,8 +159,10 @@ class ExchangeCore(ExchangeState):
         return "" if self._affordable(order) else "margin"
 
     def _halt_refuses(self, order: SimOrder) -> bool:
-        return self.halted in ("cancel_only", "down") or (
-            self.halted == "post_only" and not order.post_only
+        return (
+            self.halted in ("cancel_only", "market", "down")
+            or (self.halted == "post_only" and not order.post_only)
+            or (self.halted == "reduce_only" and not order.reduce_only)
         )
 
     def _outside_band(self, order: SimOrder) -> bool:

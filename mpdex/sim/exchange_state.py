@@ -10,6 +10,7 @@ import random
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -23,6 +24,7 @@ from mpdex.sim.records import (
     ZERO,
     Halt,
     Level,
+    OrderChanged,
     SimEvent,
     SimFill,
     SimMarket,
@@ -42,7 +44,9 @@ class Twist:
         lose_order: the order is acknowledged and never enters the book.
         fate: (status, seconds): acknowledged as pending, ended so after a while, never matched.
         keep_on_cancel: the cancel is acknowledged, the order lives on.
-        as_of_ns: positions are answered as they were then.
+        as_of_ns: positions, orders and fills are answered as they were then; 0: as if there had
+            never been any.
+        keep_leverage: a change of leverage is acknowledged and does nothing.
         page: most rows of one answer to a query; for the venue module to respect.
     """
 
@@ -50,6 +54,7 @@ class Twist:
     lose_order: bool = False
     fate: tuple[OrderStatus, float] | None = None
     keep_on_cancel: bool = False
+    keep_leverage: bool = False
     as_of_ns: int | None = None
     page: int | None = None
 
@@ -67,6 +72,7 @@ class ExchangeState(ABC):
         halted: "", "post_only", "cancel_only" or "down".
         halt_hooks: called when that changes.
         twist: bends commands while set; the server sets and clears it around one handler call.
+        remembers: what orders were like is kept, for answers that are stale.
         report_delay: seconds by which events are held back (a fault), 0 normally.
     """
 
@@ -99,7 +105,10 @@ class ExchangeState(ABC):
         self.halt_hooks: list[Callable[[Halt], None]] = []
         self.twist = Twist()
         self.report_delay = 0.0
+        self.remembers = False
+        self._orders_past: dict[str, list[tuple[int, SimOrder]]] = defaultdict(list)
         self._held: Pipe[SimEvent] = Pipe(self._tell)
+        self._witnesses: dict[type, list[Callable[[SimEvent], None]]] = defaultdict(list)
         self._listeners: dict[type, list[Callable[[SimEvent], None]]] = {e: [] for e in EVENTS}
         self._resting: dict[str, Resting] = {}
         self._by_client: dict[tuple[str, str], SimOrder] = {}
@@ -125,6 +134,11 @@ class ExchangeState(ABC):
         for kind in kinds or EVENTS:
             self._listeners[kind].append(call)
 
+    def witness(self, call: Callable[[SimEvent], None], *kinds: type) -> None:
+        """Call for events of accounts the moment they are true, however late they are reported."""
+        for kind in kinds:
+            self._witnesses[kind].append(call)
+
     def book_feed(self, symbol: str) -> BookFeed:
         return BookFeed(self.boards[symbol])
 
@@ -144,25 +158,40 @@ class ExchangeState(ABC):
             order = self.orders.get(order_id)
         else:
             order = self._by_client.get((account, client_id or ""))
-        return order if order is not None and order.account == account else None
+        if order is None or order.account != account:
+            return None
+        return self.told(order)
+
+    def told(self, order: SimOrder) -> SimOrder | None:
+        """An order as queries show it now: as it is, but for a fault."""
+        if self.twist.as_of_ns is None:
+            return order
+        then = [o for at, o in self._orders_past[order.order_id] if at <= self.twist.as_of_ns]
+        return then[-1] if then else None
+
+    def tells(self, time_ns: int) -> bool:
+        """Whether queries know of what happened at a time."""
+        return self.twist.as_of_ns is None or time_ns <= self.twist.as_of_ns
 
     def open_orders(self, account: str, symbol: str | None = None) -> list[SimOrder]:
         """Live orders, oldest first."""
         self.expire_due()
+        if self.twist.as_of_ns is not None:
+            past = [self.told(o) for o in self.orders.values() if o.account == account]
+            return [o for o in past if o and o.live and symbol in (None, o.symbol)]
         return [o for o in self._live[account].values() if symbol in (None, o.symbol)]
 
     def order_history(self, account: str, symbol: str | None = None) -> list[SimOrder]:
         """Every order that was ever accepted or rejected, oldest first."""
-        return [
-            o for o in self.orders.values() if o.account == account and symbol in (None, o.symbol)
-        ]
+        told = (self.told(o) for o in self.orders.values() if o.account == account)
+        return [o for o in told if o is not None and symbol in (None, o.symbol)]
 
     def fills(self, account: str, since_ns: int = 0, symbol: str | None = None) -> list[SimFill]:
         """Executions, oldest first."""
         return [
             f
             for f in self._fills[account]
-            if f.time_ns >= since_ns and symbol in (None, f.order.symbol)
+            if f.time_ns >= since_ns and symbol in (None, f.order.symbol) and self.tells(f.time_ns)
         ]
 
     def position(self, account: str, symbol: str) -> SimPosition:
@@ -271,6 +300,10 @@ class ExchangeState(ABC):
         )
 
     def _emit(self, event: SimEvent) -> None:
+        if self.remembers and isinstance(event, OrderChanged):
+            self._orders_past[event.order.order_id].append((event.time_ns, copy(event.order)))
+        for call in self._witnesses.get(type(event), ()):
+            call(event)
         if self.report_delay:
             self._held.push(event, self.report_delay)
         else:

@@ -7,95 +7,93 @@ V is a role (`P` primary, `H` hedge, `X` both), a venue's name, or `proc`, `disk
     P.ws_private.fill -> lose(1)
     P.cancel -> fill(0.5q, at=after_cancel_send)
     H.halt(down).between(10s, 70s)
+    P.trade.nth(2) -> H.halt(down, 60s)
 
 Times are milliseconds unless they say `s` or `m`, counted from the moment the rule was added.
-Sizes are coins, `0.4q` (a part of the order or position at hand) or `all`.
+Sizes are coins, `0.4q` (a part of the order or position at hand) or `all`. After an action may
+stand how often: `http(500) x 6`, `fill(q/10) x 10 at 5ms`, `http(401) once`.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fnmatch import fnmatchcase
 
-from mpdex.errors import UsageError
+from mpdex.sim.fault_words import (
+    ACTORS,
+    CONNECTION_ACTIONS,
+    COUNTED,
+    FILTERS,
+    FOREVER,
+    HALTS,
+    LASTING,
+    OPS,
+    PHASES,
+    POINTS,
+    PROCESS,
+    PROCESS_ACTIONS,
+    REQUEST_ACTIONS,
+    SIGNALS,
+    STREAM_ACTIONS,
+    TIME,
+    TRUTH_ACTIONS,
+    BadRule,
+    parse_bps,
+    parse_number,
+    parse_rate,
+    parse_seconds,
+    parse_signed_ms,
+    parse_size,
+)
+from mpdex.types import OrderStatus
 
-OPS = (
-    "place",
-    "cancel",
-    "amend",
-    "query_order",
-    "query_open",
-    "query_fills",
-    "query_positions",
-    "query_balance",
-    "meta",
-    "auth",
-    "ws_private",
-    "ws_public",
-)
-FILTERS = frozenset({"nth", "every", "prob", "between", "side", "when", "transport"})
-REQUEST_ACTIONS = frozenset(
-    """
-    reject http drop_request drop_response delay ack_then ack_ok keep mutate
-    not_found stale page fill drop_order
-    """.split()  # noqa: SIM905  (a list of words reads best as words)
-)
-STREAM_ACTIONS = frozenset(
-    """
-    disconnect silence lose duplicate reorder gap stale_snapshot
-    handshake mutate
-    """.split()  # noqa: SIM905  (a list of words reads best as words)
-)
-TRUTH_ACTIONS = frozenset(
-    """
-    fill move thin halt liquidate adl manual_trade fund drop_order
-    set_leverage
-    """.split()  # noqa: SIM905  (a list of words reads best as words)
-)
-PROCESS = ("proc", "disk", "clock")
-PROCESS_ACTIONS = frozenset(("crash", "signal", "suspend", "step", "skew", "full", "readonly"))
-COUNTED = frozenset({"lose", "duplicate", "gap", "handshake"})
-CONNECTION_ACTIONS = frozenset({"disconnect", "silence"})
-POINTS = frozenset(
-    """
-    before_journal after_journal after_send after_ack after_fill_recv
-    after_hedge_send in_recovery
-    """.split()  # noqa: SIM905  (a list of words reads best as words)
-)
-PHASES = {
-    "before_place_ack": "place",
-    "resting": "place",
-    "after_cancel_send": "cancel",
-    "after_cancel_ack": "cancel",
-    "after_restart": "truth",
-}
-# Actions whose arguments are times for which, or after which, they act.
-LASTING = frozenset(
-    """
-    disconnect silence delay ack_then stale stale_snapshot halt fill suspend thin
-    """.split()  # noqa: SIM905  (a list of words reads best as words)
-)
-ALIASES = {"truth keep": "keep", "truth_keep": "keep"}
+__all__ = [
+    "CONNECTION_ACTIONS",
+    "COUNTED",
+    "TRUTH_ACTIONS",
+    "Action",
+    "BadRule",
+    "Rule",
+    "parse_number",
+    "parse_rule",
+    "parse_rules",
+    "parse_seconds",
+    "parse_signed_ms",
+    "parse_size",
+    "phase_of",
+]
 
-_CALL = re.compile(r"(?P<name>[\w*?]+)\s*(?:\((?P<args>.*)\))?", re.DOTALL)
-_SECONDS = {"": 0.001, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-class BadRule(UsageError):
-    """A fault rule that cannot be read; the message quotes it."""
+ALIASES = {"truth_keep": "keep", "truth_drop_order": "drop_order"}
+_ACTIONS = REQUEST_ACTIONS | STREAM_ACTIONS | TRUTH_ACTIONS | PROCESS_ACTIONS
+_NAME = re.compile(r"[\w*?]+")
+_PREFIX = re.compile(r"([A-Za-z_*][\w*]*)\.(?=[A-Za-z_])")
+_SPAN = re.compile(TIME)
+_SUFFIX = re.compile(
+    rf"\s*(?:x\s*(?P<times>\d+)|(?:at|every|each)\s+(?P<every>{TIME}|\d+)|(?P<once>once)"
+    rf"|(?:for\s+)?(?P<lasts>{TIME})|(?P<number>\d+))(?=\s|$)"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A word with arguments; filters have the same form."""
+    """A word with arguments; filters have the same form.
+
+    Attributes:
+        venue, op: where it acts, if not where the rule looks.
+        times, every: how often it is done at once, and seconds between two.
+    """
 
     name: str
     args: tuple[str, ...] = ()
     named: Mapping[str, str] = field(default_factory=dict)
+    venue: str = ""
+    op: str = ""
+    times: int | None = None
+    every: float = 0.05
 
     def get(self, at: int, name: str, default: str = "") -> str:
         """An argument by name, else by place."""
@@ -117,6 +115,12 @@ class Action:
         texts = [*self.args, *self.named.values()]
         return max((_seconds_or_none(text) or 0.0 for text in texts), default=0.0)
 
+    @property
+    def span(self) -> float:
+        """Seconds for which a state shall hold: the argument that is a time with its unit."""
+        texts = [text for text in self.args if _SPAN.fullmatch(text.strip())]
+        return parse_seconds(self.named.get("for", texts[-1] if texts else "0"))
+
 
 @dataclass(slots=True, eq=False)
 class Rule:
@@ -133,56 +137,36 @@ class Rule:
     spent: int = 0
     fired: int = 0
     dice: dict[str, random.Random] = field(default_factory=dict)
-    times: int | None = None  # fires so often at most; None: for ever
     timed: bool = False  # acted at its time, not on requests or frames
+    times: int | None = None  # fires so often at most; None: for ever
 
     @property
     def process(self) -> bool:
         return self.venue in PROCESS
 
+    @property
+    def counted(self) -> bool:
+        """Whether it counts what it sees: then what precedes the trading does not count."""
+        return any(f.name in ("nth", "every") for f in self.filters)
+
+    @property
+    def window(self) -> tuple[float, float] | None:
+        """Seconds from which and until which it holds."""
+        for test in self.filters:
+            if test.name == "between":
+                return test.seconds(0, "t0"), test.seconds(1, "t1", f"{FOREVER:.0f}s")
+            if test.name == "at":
+                return test.seconds(), FOREVER
+        return None
+
 
 # --------------------------------------------------------------------------- reading
 
 
-def parse_seconds(text: str) -> float:
-    """`4s`, `500ms`, `5m`; a bare number is milliseconds."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|)\s*", text)
-    if not found:
-        raise BadRule(f"not a time: {text!r}")
-    return float(found[1]) * _SECONDS[found[2]]  # seconds
-
-
-def _seconds_or_none(text: str) -> float | None:
-    try:
-        return parse_seconds(text)
-    except BadRule:
-        return None
-
-
-def parse_number(text: str) -> Decimal:
-    try:
-        return Decimal(text.strip())
-    except InvalidOperation as error:
-        raise BadRule(f"not a number: {text!r}") from error
-
-
-def parse_signed_ms(text: str) -> Decimal:
-    """A time that may be negative, in milliseconds."""
-    text = text.strip()
-    sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text.lstrip("+"))
-    return sign * Decimal(str(round(parse_seconds(digits) * 1000, 3)))
-
-
-def parse_size(text: str, whole: Decimal) -> Decimal:
-    """Coins; `q`, `0.4q` and `all` are parts of `whole`, `size` is `whole`."""
-    text = text.strip().lstrip("+")
-    if text in ("all", "q", "size", ""):
-        return whole
-    if text in ("-q", "-size", "-all"):
-        return -whole
-    if text.endswith("q"):
-        return parse_number(text[:-1]) * whole
-    return parse_number(text)
+def parse_rules(text: str) -> list[Rule]:
+    """Every line that is neither empty nor a `#` comment."""
+    lines = (line.strip() for line in text.splitlines())
+    return [parse_rule(line) for line in lines if line and not line.startswith("#")]
 
 
 def parse_rule(line: str) -> Rule:
@@ -195,42 +179,91 @@ def parse_rule(line: str) -> Rule:
     parts = [part.strip() for part in _split(head.replace("[", ".").replace("]", ""), ".")]
     try:
         words = [_parse_call(part) for part in parts if part]
-        actions = [_parse_call(part) for part in _split(tail, ",+")] if arrow else []
-        return _assemble(text, words, actions)
+        actions = [_parse_action(part) for part in _split(tail, ",+")] if arrow else []
+        rule = _assemble(text, words, actions)
+        _check(rule)
     except BadRule as error:
         raise BadRule(f"in fault rule {text!r}: {error.detail}") from error
+    return rule
 
 
-def parse_rules(text: str) -> list[Rule]:
-    """Every line that is neither empty nor a `#` comment."""
-    lines = (line.strip() for line in text.splitlines())
-    return [parse_rule(line) for line in lines if line and not line.startswith("#")]
+def phase_of(action: Action) -> str:
+    """When a `fill` happens."""
+    return action.get(1, "at", "now")
 
 
 def _assemble(text: str, words: list[Action], actions: list[Action]) -> Rule:
-    venue = "P"
-    if words and not words[0].args and words[0].name not in TRUTH_ACTIONS | PROCESS_ACTIONS:
-        venue = words.pop(0).name
-    elif words and words[0].name in PROCESS_ACTIONS:
-        venue = "proc"
+    venue = _pop_venue(words, actions)
     op, filters, flags = "", [], []
     for word in words:
         if word.name in FILTERS:
             filters.append(word)
-        elif not actions and word.name in TRUTH_ACTIONS | PROCESS_ACTIONS:
+        elif not actions and word.name in _ACTIONS:
             actions = [word]
-        elif not op and any(fnmatchcase(known, word.name) for known in OPS):
+            op = "" if word.name in TRUTH_ACTIONS | PROCESS_ACTIONS else op
+        elif not op and _is_op(word.name):
             op = word.name
+        elif not op and word.name == "set_leverage":
+            op = "leverage"
         else:
             flags.append(word.name)
     if not actions:
         raise BadRule("there is no action")
+    actions = [_without_kind(action, flags) for action in actions]
     rule = Rule(text, venue, op, tuple(filters), tuple(flags), tuple(actions))
+    _limit(rule)
+    _aim(rule)
     if rule.process:
         _place_process(rule)
     rule.op = rule.op or _default_op(rule)
-    _check(rule)
+    if rule.op in ("meta", "auth", "query_balance") and _is_truth(rule.actions[0]):
+        rule.op = "truth"
     return rule
+
+
+def _pop_venue(words: list[Action], actions: list[Action]) -> str:
+    """The first word, unless it is an op, a filter or an action: then P, or whose action it is."""
+    named = words[0] if words else (actions[0] if actions else Action(""))
+    if named.name in PROCESS_ACTIONS:
+        return ACTORS.get(named.name, "proc")
+    if not words or words[0].args or words[0].name in FILTERS | TRUTH_ACTIONS | STREAM_ACTIONS:
+        return "P"
+    alone = words[0].name != "*" and _is_op(words[0].name)
+    return "P" if alone else words.pop(0).name
+
+
+def _is_op(word: str) -> bool:
+    return any(fnmatchcase(known, word) for known in OPS)
+
+
+def _is_truth(action: Action) -> bool:
+    return action.name in ("change", "expire", "limit", "withdraw")
+
+
+def _without_kind(action: Action, flags: list[str]) -> Action:
+    """`lose(fill)`: of frames that are `fill`; `duplicate(FILLED)`: of frames that say so."""
+    kind = action.get(0, "kind")
+    if action.name not in COUNTED or not kind.isidentifier():
+        return action
+    flags.append(kind)
+    return Action(action.name, action.args[1:], {}, action.venue, action.op, action.times)
+
+
+def _limit(rule: Rule) -> None:
+    """`x N` bounds how often the rule fires, but for a fill and a cut, which are done N times."""
+    for action in rule.actions:
+        if action.times is not None and action.name not in ("fill", "disconnect"):
+            rule.times = action.times
+
+
+def _aim(rule: Rule) -> None:
+    """What an action is about where the rule leaves it open."""
+    name = rule.actions[0].name
+    if name == "stale_snapshot" and rule.op in ("", "ws_private", "ws_public") and not rule.flags:
+        rule.flags = ("snapshot",)  # frames, and the answers that stand for one on other venues
+        rule.op = "*" if rule.op != "ws_public" else rule.op
+    elif name == "mutate" and rule.actions[0].args and not rule.op:
+        rule.op = "ws_public"
 
 
 def _place_process(rule: Rule) -> None:
@@ -241,8 +274,8 @@ def _place_process(rule: Rule) -> None:
     words = [word for action in rule.actions for word in (*action.args, *action.named.values())]
     rule.op = next((word for word in words if word in POINTS), "")
     if rule.op:
-        rule.flags += tuple(word for word in words if word.isalpha() and word.islower())
-    if not any(f.name in ("nth", "every") for f in rule.filters):
+        rule.flags += tuple(w for w in words if w.isalpha() and w.islower() and w not in POINTS)
+    if not rule.counted:
         rule.times = rule.times or 1
 
 
@@ -250,42 +283,195 @@ def _default_op(rule: Rule) -> str:
     action = rule.actions[0]
     if action.name == "fill":
         return PHASES.get(phase_of(action), "truth")
-    return "truth"
+    if action.name == "handshake":
+        return "ws_*"
+    return "ws_private" if action.name in STREAM_ACTIONS else "truth"
 
 
-def phase_of(action: Action) -> str:
-    """When a `fill` happens."""
-    return action.get(1, "at", "now")
+# --------------------------------------------------------------------------- checking
 
 
 def _check(rule: Rule) -> None:
     if rule.process:
         known = PROCESS_ACTIONS
-    elif rule.op == "truth":
-        known = TRUTH_ACTIONS
+    elif rule.op in ("truth", "trade"):
+        known = TRUTH_ACTIONS | CONNECTION_ACTIONS
     elif rule.op.startswith("ws"):
         known = STREAM_ACTIONS | TRUTH_ACTIONS
     else:
         known = REQUEST_ACTIONS | TRUTH_ACTIONS
     for action in rule.actions:
-        if action.name not in known and rule.op != "*":
+        elsewhere = action.venue and action.name in TRUTH_ACTIONS | CONNECTION_ACTIONS
+        if action.name not in known and rule.op != "*" and not elsewhere:
             raise BadRule(f"{action.name!r} is not an action of {rule.op or rule.venue}")
+        check = _CHECKS.get(action.name)
+        if check is not None:
+            check(action)
+    for test in rule.filters:
+        _FILTER_CHECKS[test.name](test)
+
+
+def _one_of(at: int, name: str, known: frozenset[str]) -> Callable[[Action], object]:
+    def check(action: Action) -> None:
+        word = action.get(at, name)
+        if word and word not in known:
+            raise BadRule(f"{action.name} takes {', '.join(sorted(known))}, not {word!r}")
+
+    return check
+
+
+def _check_fill(action: Action) -> None:
+    parse_size(action.get(0, "qty", "q"), Decimal(1))
+    phase = phase_of(action)
+    if phase not in PHASES and phase != "now":
+        raise BadRule(f"no such phase {phase!r}; there are {', '.join(PHASES)}")
+    action.seconds(9, "report_delay")
+    action.seconds(2, "after")
+
+
+def _check_halt(action: Action) -> None:
+    if not _SPAN.fullmatch(action.get(0, "mode")):
+        _one_of(0, "mode", HALTS)(action)
+
+
+def _check_ack_then(action: Action) -> None:
+    event = action.get(0, "event", "rejected").lower()
+    if event != "none" and event not in [status.value for status in OrderStatus]:
+        raise BadRule(f"no such event {event!r}")
+    action.seconds(1, "ms")
+
+
+def _whole(at: int, name: str, default: str = "1") -> Callable[[Action], object]:
+    def check(action: Action) -> None:
+        text = action.get(at, name, default)
+        if not text.isdecimal():
+            raise BadRule(f"{action.name} takes a whole number, not {text!r}")
+
+    return check
+
+
+def _check_process(action: Action) -> None:
+    for word in (*action.args, *action.named.values()):
+        if not word.isalpha() and word not in POINTS:
+            raise BadRule(f"no such point {word!r}; there are {', '.join(sorted(POINTS))}")
+
+
+def _check_signal(action: Action) -> None:
+    _one_of(0, "name", SIGNALS)(action)
+    _check_process(action)
+
+
+def _time(action: Action) -> object:
+    return action.seconds()
+
+
+def _size(action: Action) -> object:
+    return parse_size(action.get(0, "qty", "all"), Decimal(1))
+
+
+_CHECKS: Mapping[str, Callable[[Action], object]] = {
+    **dict.fromkeys(
+        ("disconnect", "silence", "delay", "stale", "stale_snapshot", "suspend"), _time
+    ),
+    **dict.fromkeys(("liquidate", "adl", "manual_trade", "thin"), _size),
+    **dict.fromkeys(("step", "skew"), lambda action: parse_signed_ms(action.get(0, "ms", "0"))),
+    **dict.fromkeys(("lose", "duplicate", "gap", "corrupt", "page", "tear"), _whole(0, "n")),
+    "handshake": _whole(0, "status", "429"),
+    "http": _whole(0, "status", "500"),
+    "reorder": _whole(0, "window", "2"),
+    "replay": _whole(0, "n"),
+    "move": lambda action: parse_bps(action.get(0, "bps", "0")),
+    "fund": lambda action: parse_rate(action.get(0, "rate", "0")),
+    "withdraw": lambda action: parse_rate(action.get(0, "part", "0")),
+    "set_leverage": lambda action: action.number(0, "x", "1"),
+    "fill": _check_fill,
+    "halt": _check_halt,
+    "ack_then": _check_ack_then,
+    "crash": _check_process,
+    "signal": _check_signal,
+}
+
+
+def _check_between(test: Action) -> None:
+    if test.seconds(0, "t0") > test.seconds(1, "t1", f"{FOREVER:.0f}s"):
+        raise BadRule("the window ends before it begins")
+
+
+_FILTER_CHECKS: Mapping[str, Callable[[Action], object]] = {
+    "nth": _whole(0, "n"),
+    "every": _whole(0, "n"),
+    "prob": lambda test: test.number(0, "p", "0"),
+    "between": _check_between,
+    "at": _time,
+    "side": _one_of(0, "side", frozenset({"buy", "sell"})),
+    "transport": _one_of(0, "transport", frozenset({"rest", "ws"})),
+    "when": lambda test: test,
+}
+
+
+# --------------------------------------------------------------------------- words and brackets
+
+
+def _parse_action(text: str) -> Action:
+    """An action, perhaps of another venue or op: `H.halt(down)`, `H.ws_private.disconnect(4s)`."""
+    text = text.strip()
+    venue = op = ""
+    while found := _PREFIX.match(text):
+        if (_is_op(found[1]) and not venue + op) or (venue and not op):
+            op = found[1]
+        else:
+            venue = found[1]
+        text = text[found.end() :]
+    action = _parse_call(text)
+    return Action(action.name, action.args, action.named, venue, op, action.times, action.every)
 
 
 def _parse_call(text: str) -> Action:
     text = text.strip()
-    text = ALIASES.get(text, text)
-    found = _CALL.fullmatch(text)
+    text = ALIASES.get("_".join(text.split()), text)
+    found = _NAME.match(text)
     if not found:
         raise BadRule(f"cannot read {text!r}")
+    inside, rest = _brackets(text[found.end() :].lstrip())
     args, named = [], {}
-    for piece in _split(found["args"], ",") if found["args"] else []:
+    for piece in _split(inside, ",") if inside.strip() else []:
         name, equals, value = piece.partition("=")
         if equals and name.strip().isidentifier() and not value.startswith("="):
             named[name.strip()] = _unquote(value)
         else:
             args.append(_unquote(piece))
-    return Action(found["name"], tuple(args), named)
+    return _with_suffix(found[0], args, named, rest, text)
+
+
+def _brackets(text: str) -> tuple[str, str]:
+    """What stands in the brackets that open a text, and what follows them."""
+    if not text.startswith("("):
+        return "", text
+    depth = 0
+    for at, char in enumerate(text):
+        depth += (char == "(") - (char == ")")
+        if not depth:
+            return text[1:at], text[at + 1 :]
+    raise BadRule(f"a bracket is not closed: {text!r}")
+
+
+def _with_suffix(name: str, args: list[str], named: dict[str, str], rest: str, text: str) -> Action:
+    times = int(named.pop("times")) if named.get("times", "").isdecimal() else None
+    every = parse_seconds(named.pop("every", "50ms"))
+    while rest.strip():
+        found = _SUFFIX.match(rest)
+        if not found:
+            raise BadRule(f"cannot read {text!r}")
+        if found["times"]:
+            times = int(found["times"])
+        elif found["every"]:
+            every = parse_seconds(found["every"])
+        elif found["once"]:
+            times = 1
+        else:
+            args.append(found["lasts"] or found["number"])
+        rest = rest[found.end() :]
+    return Action(name, tuple(args), named, times=times, every=every)
 
 
 def _split(text: str, marks: str) -> list[str]:
@@ -312,3 +498,10 @@ def _unquote(text: str) -> str:
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1]
     return text
+
+
+def _seconds_or_none(text: str) -> float | None:
+    try:
+        return parse_seconds(text)
+    except BadRule:
+        return None

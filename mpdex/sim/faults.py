@@ -9,12 +9,10 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from typing import Protocol
 
-from mpdex.sim.exchange import SimExchange
 from mpdex.sim.fault_rules import (
     CONNECTION_ACTIONS,
     COUNTED,
@@ -25,14 +23,20 @@ from mpdex.sim.fault_rules import (
     parse_number,
     parse_rule,
     parse_rules,
+    parse_seconds,
     parse_signed_ms,
-    parse_size,
     phase_of,
 )
+from mpdex.sim.fault_scene import Situation, Wire
+from mpdex.sim.fault_words import FOREVER, STATES
 from mpdex.sim.models import Timers
+from mpdex.sim.records import Traded
+from mpdex.sim.truth_acts import Measures, apply_truth, busy_symbol, end_truth
 from mpdex.utils.clock import Clock, LoopClock
 
 HANDSHAKE = frozenset({"handshake"})
+OPENING = frozenset({"ack", "snapshot"})  # frames without which a stream is not there at all
+PRELUDE = "canary"  # orders that come before the trading; rules that count do not count them
 
 __all__ = ["Action", "BadRule", "FaultBook", "Rule", "Situation", "apply_truth", "parse_rule"]
 
@@ -47,43 +51,19 @@ _COMPARE: dict[str, Callable[[Decimal, Decimal], bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What a rule may look at.
-
-    Attributes:
-        words: flags that hold ("reduce_only", "fill", "crosses").
-        numbers: for `when`: position, open_orders, fills, size, price.
-    """
-
-    venue: str
-    op: str
-    side: str = ""
-    transport: str = "rest"
-    words: frozenset[str] = frozenset()
-    numbers: Mapping[str, Decimal] = field(default_factory=dict)
-
-
-class Wire(Protocol):
-    """The part of a venue's server that faults act on."""
-
-    exchange: SimExchange
-
-    def disconnect(self, op: str, refuse_for: float) -> None:
-        """Drop the sockets of a class and refuse new ones for some seconds."""
-        ...
-
-    def silence(self, op: str, seconds: float) -> None:
-        """Nothing goes out on the sockets of a class; they stay open."""
-        ...
-
-
 class FaultBook:
     """The rules in force.
 
     Args:
         rules: text, one rule a line.
         roles: {"P": venue name, "H": venue name}.
+
+    Attributes:
+        acting_until: loop time until which what has fired so far acts.
+        clip: size of `q` where no order is at hand.
+        perform_process: performs the rules about process, disk and clock; without it only clock
+            rules are performed, on the clock of this book.
+        purpose_of: (venue, client id) -> why the client made an order; "" where nobody knows.
     """
 
     def __init__(
@@ -98,10 +78,13 @@ class FaultBook:
         self.rng = rng
         self.roles = dict(roles or {})
         self.rules: list[Rule] = []
-        self.acting_until = 0.0  # loop time until which what has fired so far acts
+        self.acting_until = 0.0
+        self.clip = Decimal(0)
         self.perform_process: Callable[[Rule, Action, bool], None] | None = None
-        self.hold_untimed = False  # rules that say no time wait for `release`
+        self.purpose_of: Callable[[str, str], str] = lambda _venue, _client_id: ""
         self.timers = Timers()
+        self._begun = self._released = True
+        self._windows: list[Callable[[], None]] = []
         self._held: list[Callable[[], None]] = []
         self._wires: dict[str, Wire] = {}
         self._waiting = parse_rules(rules)
@@ -109,6 +92,31 @@ class FaultBook:
     def attach(self, name: str, wire: Wire) -> None:
         """Make a venue reachable for the actions that are not tied to a request or frame."""
         self._wires[name] = wire
+        wire.exchange.witness(lambda event: self._traded(name, event), Traded)
+
+    def wait(self) -> None:
+        """From now on times count from `begin`, and what says no time waits for `release`."""
+        self._begun = self._released = False
+
+    def begin(self) -> None:
+        """The moment from which times count has come."""
+        if not self._begun:
+            self._begun = True
+            now = self.clock.monotonic()
+            for rule in self.rules:
+                rule.added = now
+            windows, self._windows = self._windows, []
+            for enter in windows:
+                enter()
+
+    def release(self) -> None:
+        """The moment has come for rules that say no time."""
+        self.begin()
+        if not self._released:
+            self._released = True
+            held, self._held = self._held, []
+            for act in held:
+                act()
 
     def start(self) -> None:
         """Put the rules given at the start into force, once every venue is attached."""
@@ -144,6 +152,20 @@ class FaultBook:
         """Rules about the process, its disk and its clock: for whoever runs the process."""
         return [rule for rule in self.rules + self._waiting if rule.process]
 
+    @property
+    def measures(self) -> Measures:
+        return Measures(self.clip, self._units())
+
+    def _units(self) -> dict[str, Decimal]:
+        units = {}
+        for role, name in self.roles.items():
+            if name in self._wires:
+                exchange = self._wires[name].exchange
+                account = next(iter(exchange.accounts))
+                market = exchange.markets[busy_symbol(exchange, account)]
+                units[f"min_{role}"], units[f"lot_{role}"] = market.min_size, market.step
+        return units
+
     # ---------------------------------------------------------------- asked by the server
 
     def on_request(self, situation: Situation) -> list[Action]:
@@ -158,10 +180,36 @@ class FaultBook:
         """Actions on one handshake of a socket."""
         return self._due(situation, HANDSHAKE, True)
 
+    def reached(self, point: str, words: frozenset[str] = frozenset()) -> list[Action]:
+        """The process has come to a point of its course: what is to happen to it there."""
+        now = Situation("proc", point, words=words)
+        due: list[Action] = []
+        for rule in self.rules:
+            concerned = rule.process and rule.op == point and now.is_a(rule.flags)
+            if concerned and not _spent(rule) and self._fires(rule, now):
+                due += self._fire(rule)
+        return due
+
+    def restarted(self) -> None:
+        """The process has come back: fills that waited for that."""
+        for rule in self.rules:
+            if _after_restart(rule):
+                self._act(rule)
+
     @property
     def idle(self) -> bool:
         """No rule at all: the server need not ask."""
         return not self.rules
+
+    def _traded(self, venue: str, event: object) -> None:
+        """Rules about a true execution act right after it, not in the middle of it."""
+        if not any(rule.op == "trade" for rule in self.rules) or not isinstance(event, Traded):
+            return
+        order = event.fill.order
+        purpose = self.purpose_of(venue, order.client_id)
+        words = frozenset({event.fill.liquidity, *((purpose,) if purpose else ())})
+        for action in self._due(Situation(venue, "trade", order.side, words=words)):
+            self.timers.after(0.0, lambda action=action: self.act(venue, "", action))  # type: ignore[misc]
 
     def _due(
         self, now: Situation, kind: frozenset[str] = frozenset(), wanted: bool = False
@@ -169,9 +217,11 @@ class FaultBook:
         """Actions of the rules that fire; only of rules that have (or have not) such actions."""
         due: list[Action] = []
         for rule in self.rules:
+            if rule.timed or rule.process:
+                continue
             if wanted is kind.isdisjoint(action.name for action in rule.actions):
                 continue
-            if not rule.timed and self._concerns(rule, now) and self._fires(rule, now):
+            if self._concerns(rule, now) and not _spent(rule) and self._fires(rule, now):
                 due += self._fire(rule)
         return due
 
@@ -179,16 +229,30 @@ class FaultBook:
         rule.fired += 1
         due = [action for action in rule.actions if self._spend(rule, action)]
         lasting = max((action.lasts for action in due), default=0.0)
-        self.acting_until = max(self.acting_until, self.clock.monotonic() + lasting)
+        self._acts_for(lasting)
         return due
+
+    def _acts_for(self, seconds: float) -> None:
+        self.acting_until = max(self.acting_until, self.clock.monotonic() + seconds)
 
     def _concerns(self, rule: Rule, now: Situation) -> bool:
         return (
-            not rule.process
-            and fnmatchcase(now.op, rule.op)
+            fnmatchcase(now.op, rule.op)
             and now.venue in self._venues(rule.venue)
-            and now.words.issuperset(rule.flags)
+            and now.is_a(rule.flags)
+            and not (rule.counted and PRELUDE in now.words and PRELUDE not in rule.flags)
+            and not (now.op.startswith("ws") and self._is_opening(rule, now))
         )
+
+    def _is_opening(self, rule: Rule, now: Situation) -> bool:
+        """Whether a frame belongs to the opening of a stream, which a rule must name to bend it.
+
+        One of a number of frames, of whatever kind, is one in the middle of the run.
+        """
+        if rule.flags or HANDSHAKE & now.words:
+            return False
+        few = any(action.name in COUNTED for action in rule.actions)
+        return bool(OPENING & now.words) or (few and not self._released)
 
     def _venues(self, venue: str) -> list[str]:
         if venue in ("X", "*"):
@@ -208,9 +272,12 @@ class FaultBook:
                 return rule.seen % int(test.get(0, "n", "1")) == 0
             case "prob":
                 return self._roll(rule, test) < float(test.get(0, "p", "0"))  # chance
-            case "between":
+            case "between" | "at" if not self._begun:
+                return False
+            case "between" | "at":
                 age = self.clock.monotonic() - rule.added
-                return test.seconds(0, "t0") <= age < test.seconds(1, "t1")
+                begins, ends = rule.window or (0.0, FOREVER)
+                return begins <= age < ends
             case "side":
                 return now.side == test.get(0, "side")
             case "transport":
@@ -223,19 +290,13 @@ class FaultBook:
         dice = rule.dice.setdefault(seed, random.Random(seed)) if seed else self.rng
         return dice.random()
 
-    def restarted(self) -> None:
-        """The process has come back: fills that waited for that."""
-        for rule in self.rules:
-            for action in rule.actions:
-                if action.name == "fill" and phase_of(action) == "after_restart":
-                    self._act(rule)
-
     @staticmethod
     def _spend(rule: Rule, action: Action) -> bool:
-        """Counted actions last for so many frames; the others for ever."""
+        """Counted actions last for so many frames; by default for one, or for the window."""
         if action.name not in COUNTED:
             return True
-        limit = action.get(1 if action.name == "handshake" else 0, "n", "1")
+        usual = "0" if rule.window or rule.times is not None else "1"
+        limit = action.get(1 if action.name == "handshake" else 0, "n", usual)
         rule.spent += 1
         return rule.spent <= int(limit) or limit == "0"
 
@@ -244,32 +305,45 @@ class FaultBook:
     def _enter(self, rule: Rule) -> None:
         rule.added = self.clock.monotonic()
         self.rules.append(rule)
+        if any(action.name == "stale" for action in rule.actions):
+            for wire in self._wires.values():
+                wire.exchange.remembers = True
         if rule.process:
             self._enter_process(rule)
             return
         alone = rule.op == "truth" or any(a.name in CONNECTION_ACTIONS for a in rule.actions)
-        later = any(phase_of(a) == "after_restart" for a in rule.actions if a.name == "fill")
-        rule.timed = alone and not later and not _counts(rule)
+        asks = rule.op not in ("truth", "*") and not rule.op.startswith("ws")
+        rule.timed = alone and not asks and not _after_restart(rule) and not _counts(rule)
         if rule.timed:
             self._schedule(rule, lambda: self._act(rule), lambda: self._undo(rule))
 
     def _schedule(self, rule: Rule, begin: Callable[[], None], end: Callable[[], None]) -> None:
         """At the times of its window; without one now, or when `release` is called."""
-        window = next((f for f in rule.filters if f.name == "between"), None)
-        if window:
-            self._at(window.seconds(0, "t0"), begin)
-            self._at(window.seconds(1, "t1"), end)
-        elif self.hold_untimed and rule.actions[0].name != "skew":
+        window = rule.window
+        if window is None and rule.op == "truth" and rule.actions[0].name == "expire":
+            after = rule.actions[0].seconds(0, "after", "-1") if rule.actions[0].args else -1.0
+            window = (after, FOREVER) if after >= 0 else None
+        if window is not None and not self._begun:
+            self._windows.append(lambda: self._schedule(rule, begin, end))
+        elif window is not None:
+            self._at(window[0], lambda: self._open(rule, window, begin))
+            if window[1] < FOREVER:
+                self._at(window[1], end)
+        elif not self._released and rule.actions[0].name != "skew":
             self._held.append(begin)
         else:
             begin()
 
-    def release(self) -> None:
-        """The moment has come for rules that say no time."""
-        self.hold_untimed = False
-        held, self._held = self._held, []
-        for begin in held:
-            begin()
+    def _open(self, rule: Rule, window: tuple[float, float], begin: Callable[[], None]) -> None:
+        if window[1] < FOREVER and any(a.name in STATES for a in rule.actions):
+            self._acts_for(window[1] - window[0])
+        begin()
+
+    def _at(self, seconds: float, call: Callable[[], None]) -> None:
+        if seconds:
+            self.timers.after(seconds, call)
+        else:
+            call()
 
     def _enter_process(self, rule: Rule) -> None:
         if self.perform_process is None:
@@ -284,51 +358,64 @@ class FaultBook:
             )
 
     def _act_on_process(self, rule: Rule, begins: bool) -> None:
-        actions = self._fire(rule) if begins else rule.actions
-        for action in actions:
+        for action in self._fire(rule) if begins else rule.actions:
             if self.perform_process is not None:
                 self.perform_process(rule, action, begins)
-
-    def reached(self, point: str, words: frozenset[str] = frozenset()) -> list[Action]:
-        """The process has come to a point of its course: what is to happen to it there."""
-        now = Situation("proc", point, words=words)
-        due: list[Action] = []
-        for rule in self.rules:
-            concerned = rule.process and rule.op == point and words.issuperset(rule.flags)
-            spent = rule.times is not None and rule.fired >= rule.times
-            if concerned and not spent and self._fires(rule, now):
-                due += self._fire(rule)
-        return due
-
-    def _at(self, seconds: float, call: Callable[[], None]) -> None:
-        if seconds:
-            self.timers.after(seconds, call)
-        else:
-            call()
 
     def _act(self, rule: Rule) -> None:
         actions = self._fire(rule)
         for name in self._venues(rule.venue):
             for action in actions:
-                self.act_on(self._wires[name], rule.op, action)
+                self.act(name, rule.op, action)
 
     def _undo(self, rule: Rule) -> None:
         for name in self._venues(rule.venue):
-            exchange = self._wires[name].exchange
             for action in rule.actions:
-                if action.name == "halt":
-                    exchange.halt("")
-                elif action.name == "thin":
-                    exchange.thin(None)
+                for where in self._venues(action.venue) if action.venue else [name]:
+                    self._end(where, action)
 
-    def act_on(self, wire: Wire, op: str, action: Action) -> None:
-        """Perform an action that needs no request: of a connection, or of the truth."""
-        if action.name == "disconnect":
-            wire.disconnect(op, action.seconds(0, "reconnect_after"))
-        elif action.name == "silence":
-            wire.silence(op, action.seconds())
-        elif action.name in TRUTH_ACTIONS:
-            apply_truth(wire.exchange, action)
+    def _end(self, venue: str, action: Action) -> None:
+        wire = self._wires[venue]
+        end_truth(wire.exchange, action)
+        if action.name == "limit":
+            wire.limit(0, 0.0)
+
+    def act(self, venue: str, op: str, action: Action, order: Decimal | None = None) -> None:
+        """Perform an action of a connection or of the truth, there or where the action says.
+
+        Args:
+            order: size of the order at hand.
+        """
+        for name in self._venues(action.venue) if action.venue else [venue]:
+            self._act_there(name, action.op or op, action, order)
+
+    def _act_there(self, venue: str, op: str, action: Action, order: Decimal | None) -> None:
+        wire = self._wires[venue]
+        socket = op if op.startswith("ws") else "ws_private"
+        match action.name:
+            case "disconnect":
+                refuse = action.seconds(0, "reconnect_after")
+                for number in range(action.times or 1):
+                    self._at(action.every * number, lambda: wire.disconnect(socket, refuse))
+            case "silence":
+                wire.silence(socket, action.seconds())
+            case "replay":
+                wire.replay(socket, int(action.get(0, "n", "50")))
+            case "limit":
+                wire.limit(int(action.get(0, "n", "1")), parse_seconds(action.get(1, "per", "1s")))
+            case "expire":
+                wire.expire_sessions()
+            case name if name in TRUTH_ACTIONS:
+                measures = replace(self.measures, order=order)
+                apply_truth(wire.exchange, action, measures)
+                self._end_later(venue, action)
+
+    def _end_later(self, venue: str, action: Action) -> None:
+        """`halt(down, 60s)`, `thin(0, buy, 5s)`: for so long."""
+        seconds = action.span if action.name in ("halt", "thin", "move") else 0.0
+        if seconds:
+            self._acts_for(seconds)
+            self.timers.after(seconds, lambda: self._end(venue, action))
 
 
 def shift_clock(clock: Clock, action: Action) -> None:
@@ -338,69 +425,16 @@ def shift_clock(clock: Clock, action: Action) -> None:
         clock.skew_ns = shift + (clock.skew_ns if action.name == "step" else 0)
 
 
-def apply_truth(exchange: SimExchange, action: Action) -> None:
-    """Change what is true on a venue.
-
-    Unless named (`symbol=`, `account=`), the account is the first one and the market the first in
-    which it holds or has traded anything, else the first.
-    """
-    account = action.named.get("account") or next(iter(exchange.accounts))
-    symbol = action.named.get("symbol") or _busy_symbol(exchange, account)
-    held = abs(exchange.accounts[account].size(symbol))
-    match action.name:
-        case "fill":
-            _fill_newest(exchange, account, action)
-        case "move":
-            exchange.move(action.number(0, "bps", "0"), action.named.get("symbol"))
-        case "thin":
-            side = action.get(1, "side")
-            depth = parse_size(action.get(0, "depth", "0"), _newest_size(exchange, account))
-            exchange.thin(depth, "buy" if side == "buy" else "sell" if side == "sell" else None)
-        case "halt":
-            _halt(exchange, action.get(0, "mode", "down"))
-        case "liquidate":
-            exchange.liquidate(account, symbol, parse_size(action.get(0, "qty", "all"), held))
-        case "adl":
-            exchange.adl(account, symbol, parse_size(action.get(0, "qty", "all"), held))
-        case "manual_trade":
-            whole = held or _newest_size(exchange, account)
-            exchange.manual_trade(account, symbol, parse_size(action.get(0, "qty"), whole))
-        case "fund":
-            exchange.fund(action.number(0, "rate", "0"), action.named.get("symbol"))
-        case "drop_order":
-            for order in exchange.open_orders(account)[-1:]:
-                exchange.drop_order(order)
-        case _:
-            exchange.set_leverage(account, symbol, action.number(0, "x", "1"))
+def _spent(rule: Rule) -> bool:
+    return rule.times is not None and rule.fired >= rule.times
 
 
-def _halt(exchange: SimExchange, mode: str) -> None:
-    match mode:
-        case "post_only" | "cancel_only" | "down" | "":
-            exchange.halt(mode)
-        case _:
-            raise BadRule(f"no such halt: {mode!r}")
-
-
-def _fill_newest(exchange: SimExchange, account: str, action: Action) -> None:
-    orders = exchange.open_orders(account) or exchange.order_history(account)
-    for order in orders[-1:]:
-        exchange.fill(order, parse_size(action.get(0, "qty", "q"), order.size))
-
-
-def _newest_size(exchange: SimExchange, account: str) -> Decimal:
-    orders = exchange.order_history(account)
-    return orders[-1].size if orders else Decimal(0)
-
-
-def _busy_symbol(exchange: SimExchange, account: str) -> str:
-    holdings = exchange.accounts[account].holdings
-    held = [symbol for symbol, holding in holdings.items() if holding.size]
-    return next(iter(held or list(holdings) or list(exchange.markets)))
+def _after_restart(rule: Rule) -> bool:
+    return any(a.name == "fill" and phase_of(a) == "after_restart" for a in rule.actions)
 
 
 def _counts(rule: Rule) -> bool:
-    return any(f.name not in ("between",) for f in rule.filters) or bool(rule.flags)
+    return any(f.name not in ("between", "at") for f in rule.filters) or bool(rule.flags)
 
 
 def _counting_last(filters: Iterable[Action]) -> list[Action]:
@@ -412,5 +446,5 @@ def _holds(predicate: str, now: Situation) -> bool:
     found = _CONDITION.fullmatch(predicate.strip())
     if not found:
         return predicate.strip() in now.words
-    value = now.numbers.get(found[1])
+    value = now.number(found[1])
     return value is not None and _COMPARE[found[2]](value, parse_number(found[3]))

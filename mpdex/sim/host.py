@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
@@ -13,11 +13,12 @@ from typing import cast
 from aiohttp import WSMessage, WSMsgType, web
 
 from mpdex.sim.acts import Job, Lost, Performer
-from mpdex.sim.fault_rules import CONNECTION_ACTIONS, TRUTH_ACTIONS
+from mpdex.sim.fault_rules import CONNECTION_ACTIONS, TRUTH_ACTIONS, Action
 from mpdex.sim.faults import FaultBook, Situation
 from mpdex.sim.models import Pipe, Timers
 from mpdex.sim.records import Halt
 from mpdex.sim.stream_faults import bend, stream_op
+from mpdex.sim.truth_acts import busy_symbol
 from mpdex.sim.venue import Handler, SimReply, SimRequest, SimVenue
 from mpdex.sim.wire import Connection, encode_payload
 from mpdex.types import Json, Limit, Side
@@ -25,6 +26,10 @@ from mpdex.utils.clock import Clock
 
 LOST_AFTER = 120.0  # seconds after which a request that gets no answer is cut
 Counts = Counter[tuple[str, str, str]]
+_REMEMBERED = 200  # frames that a replay can reach back to
+_SIGNED = frozenset({"place", "cancel", "query_order", "query_open", "query_positions"})
+_SNAPSHOTS = frozenset({"query_open", "query_positions"})
+_REPLAYED = frozenset({"order", "fill"})
 LIMITED = "rate limited"  # counted beside the op that met the limit
 
 
@@ -82,12 +87,15 @@ class VenueHost:
         self._faults = faults
         self._counts = counts
         self._timers = Timers()
-        self._performer = Performer(venue, self._timers, rng)
+        self._performer = Performer(venue, self._timers, rng, self._act)
         self._routes: dict[tuple[str, str], Handler] = {
             (method, path): handler for method, path, handler in venue.routes()
         }
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._refused_until: dict[str, float] = {}
+        self._one_limit: Limit | None = None
+        self._told: deque[bytes] = deque(maxlen=_REMEMBERED)  # newest private frames
+        self._replays = 0
         self._sockets = 0
         self._unanswered: set[asyncio.Future[Json | Lost]] = set()
         self._runner = web.ServerRunner(
@@ -171,6 +179,9 @@ class VenueHost:
             job.done(self.venue.render_rate_limited(job.request, wait))
         elif self._faults.idle:
             self._performer.perform(job, ())
+        elif self.venue.session_lost and job.op in _SIGNED:
+            self.venue.session_lost = False
+            job.done(self.venue.render_reject(job.request, "AUTH", ""))
         else:
             situation = self._situation(job, transport)
             self._performer.perform(job, self._faults.on_request(situation))
@@ -178,6 +189,8 @@ class VenueHost:
     def _over_limit(self, request: SimRequest) -> float:
         scope, whose, weight = self.venue.scope_of(request)
         limit = self.venue.limits.get(scope)
+        if self._one_limit is not None:
+            scope, limit = "", self._one_limit
         if limit is None:
             return 0.0
         bucket = self._buckets.setdefault((scope, whose), Bucket(limit))
@@ -186,17 +199,41 @@ class VenueHost:
     def _situation(self, job: Job, transport: str) -> Situation:
         said = self.venue.describe(job.request)
         words = {name for name, value in said.items() if value == "true"}
-        numbers = {name: _decimal(said[name]) for name in ("size", "price") if name in said}
-        for name, account in self.exchange.accounts.items():
-            symbol = said.get("symbol", "")
-            numbers["position"] = account.size(symbol)
-            numbers["open_orders"] = Decimal(len(self.exchange.open_orders(name)))
-            numbers["fills"] = Decimal(len(self.exchange.fills(name)))
-            if job.op == "place" and self._would_cross(said):
-                words.add("crosses")
+        purpose = self._faults.purpose_of(self.venue.name, said.get("client_id", ""))
+        if purpose:
+            words.add(purpose)
+        if job.op in _SNAPSHOTS:
+            words.add("snapshot")
+        if job.op == "place" and self._would_cross(said):
+            words.add("crosses")
         return Situation(
-            self.venue.name, job.op, said.get("side", ""), transport, frozenset(words), numbers
+            self.venue.name,
+            job.op,
+            said.get("side", ""),
+            transport,
+            frozenset(words),
+            lambda name: self._number(name, said),
         )
+
+    def _number(self, name: str, said: Mapping[str, str]) -> Decimal | None:
+        """What a condition of a rule asks for."""
+        account = next(iter(self.exchange.accounts))
+        match name:
+            case "size" | "price":
+                return _decimal(said[name]) if name in said else None
+            case "position":
+                symbol = said.get("symbol") or busy_symbol(self.exchange, account)
+                return self.exchange.accounts[account].size(symbol)
+            case "open_orders":
+                return Decimal(len(self.exchange.open_orders(account)))
+            case "fills":
+                return Decimal(len(self.exchange.fills(account)))
+        return None
+
+    def _act(self, job: Job, action: Action) -> None:
+        """An action that a request brings about, on this venue or on the other."""
+        size = self.venue.describe(job.request).get("size", "")
+        self._faults.act(self.venue.name, job.op, action, _decimal(size) or None)
 
     def _would_cross(self, said: Mapping[str, str]) -> bool:
         symbol, price = said.get("symbol", ""), said.get("price", "")
@@ -318,6 +355,27 @@ class VenueHost:
         for conn in self._matching(op):
             conn.silence(seconds)
 
+    def replay(self, op: str, count: int) -> None:
+        """Tell the newest frames of a class again on the next socket of it."""
+        self._replays = count
+
+    def _replay(self, conn: Connection) -> None:
+        """A socket that has just been opened hears what an earlier one was told."""
+        told = list(self._told)[-self._replays :] if self._replays and conn.private else []
+        if told:
+            self._replays = 0
+            for payload in told:
+                conn.push(payload, self.venue.latency.stream)
+
+    def limit(self, count: int, seconds: float) -> None:
+        """One limit for all requests of a client; 0: the venue's own again."""
+        self._one_limit = Limit(count, seconds) if count else None
+        self._buckets.clear()
+
+    def expire_sessions(self) -> None:
+        """Whoever is logged in is not any more."""
+        self.venue.expire_sessions()
+
     def _matching(self, op: str) -> list[Connection]:
         return [
             conn
@@ -349,11 +407,14 @@ class VenueHost:
             return [payload]
         op = stream_op(conn.private, kind)
         actions = self._faults.on_stream(
-            Situation(self.venue.name, op, transport="ws", words=frozenset({kind}))
+            Situation(self.venue.name, op, transport="ws", words=frozenset({kind}), payload=payload)
         )
         for action in actions:
-            if action.name in CONNECTION_ACTIONS or action.name in TRUTH_ACTIONS:
-                self._faults.act_on(self, op, action)
+            if action.venue or action.name in CONNECTION_ACTIONS | TRUTH_ACTIONS:
+                self._faults.act(self.venue.name, op, action)
+        self._replay(conn)
+        if op == "ws_private" and kind in _REPLAYED:
+            self._told.append(payload)
         return bend(conn, payload, actions, fields=self.venue.fields, rng=self._rng)
 
     def _on_halt(self, mode: Halt) -> None:

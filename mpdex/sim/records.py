@@ -15,7 +15,7 @@ from mpdex.types import Liquidity, MarketKind, OrderStatus, Side, TimeInForce
 ZERO = Decimal(0)
 
 Cause: TypeAlias = Literal["accepted", "filled", "ended", "rejected"]
-Halt: TypeAlias = Literal["", "post_only", "cancel_only", "down"]
+Halt: TypeAlias = Literal["", "post_only", "cancel_only", "reduce_only", "market", "down"]
 Level: TypeAlias = tuple[Decimal, Decimal]
 
 

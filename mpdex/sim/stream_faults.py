@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 
 import msgspec
 
 from mpdex.sim.fault_rules import Action
+from mpdex.sim.venue import SimReply, SimVenue
 from mpdex.sim.wire import Connection
 from mpdex.types import Json
 
+REORDER_WITHIN = 0.3  # seconds for which a frame is held at most
 PRIVATE_KINDS = frozenset({"order", "fill", "position", "balance"})
 PUBLIC_KINDS = frozenset({"book", "bbo", "trade", "mark"})
 
@@ -38,6 +42,8 @@ def bend(
         match action.name:
             case "lose" | "gap":
                 frames = []
+            case "corrupt":
+                frames = [frame[: len(frame) // 2] for frame in frames]
             case "duplicate":
                 frames = frames * 2
             case "mutate":
@@ -56,28 +62,75 @@ def bend(
 def _reordered(
     conn: Connection, frames: list[bytes], window: int, rng: random.Random
 ) -> list[bytes]:
-    """Hold frames until a window is full, then let them go in another order."""
+    """Hold frames until a window is full or has lasted, then let them go in another order."""
+    if not conn.held and frames:
+        conn.timers.after(REORDER_WITHIN, lambda: _let_go(conn, rng))
     conn.held += frames
-    if len(conn.held) < window:
-        return []
+    return _shuffled(conn, rng) if len(conn.held) >= window else []
+
+
+def _shuffled(conn: Connection, rng: random.Random) -> list[bytes]:
     held, conn.held = conn.held, []
     out = rng.sample(held, len(held))
     return out if out != held else held[::-1]
 
 
+def _let_go(conn: Connection, rng: random.Random) -> None:
+    for frame in _shuffled(conn, rng):
+        conn.push(frame, 0.0)
+
+
 def _mutated(frame: bytes, action: Action, fields: Mapping[str, str]) -> bytes:
-    change = {fields.get(name, name): _json(text) for name, text in action.named.items()}
-    return msgspec.json.encode(_replaced(msgspec.json.decode(frame), change))
+    value = msgspec.json.decode(frame)
+    return msgspec.json.encode(_changed(value, action, fields))
 
 
-def _json(text: str) -> Json:
-    """`None` is null, everything else the text it is."""
-    return None if text in ("None", "null") else text
+def bend_answer(answer: Json, action: Action, venue: SimVenue) -> Json:
+    """An answer with fields changed; refusals stay as they are."""
+    fields = {**venue.fields, **venue.answer_fields}
+    if isinstance(answer, SimReply):
+        return replace(answer, body=_changed(answer.body, action, fields))
+    return _changed(answer, action, fields)
 
 
-def _replaced(value: Json, change: Mapping[str, Json]) -> Json:
+def _changed(value: Json, action: Action, fields: Mapping[str, str]) -> Json:
+    change = {fields.get(name, name): text for name, text in action.named.items()}
+    value = _replaced(value, change)
+    if any(">=" in text or "<=" in text for text in action.args):  # crossed: `bid>=ask`
+        value = _crossed(value, fields)
+    return value
+
+
+def _crossed(value: Json, fields: Mapping[str, str]) -> Json:
+    """Bids where asks should be, and the other way round."""
+    swap = {fields.get(a, a): fields.get(b, b) for a, b in _SIDES.items()}
     if isinstance(value, dict):
-        return {k: change[k] if k in change else _replaced(v, change) for k, v in value.items()}
+        return {k: _crossed(value.get(swap.get(k, k), v), fields) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_crossed(item, fields) for item in value]
+    return value
+
+
+_SIDES = {"bid": "ask", "ask": "bid", "bids": "asks", "asks": "bids"}
+
+
+def _replaced(value: Json, change: Mapping[str, str]) -> Json:
+    if isinstance(value, dict):
+        return {
+            k: _json(change[k], v) if k in change else _replaced(v, change)
+            for k, v in value.items()
+        }
     if isinstance(value, list):
         return [_replaced(item, change) for item in value]
     return value
+
+
+def _json(text: str, before: Json) -> Json:
+    """`None` is null, `*1000` so many times the number that was there; its type stays."""
+    if text in ("None", "null"):
+        return None
+    if text.startswith("*") and isinstance(before, int | float | str):
+        text = str(Decimal(str(before)) * Decimal(text[1:]))
+    if isinstance(before, bool):
+        return text.lower() == "true"
+    return int(Decimal(text)) if isinstance(before, int) else text

@@ -132,7 +132,10 @@ class SimVenue(ABC):
         book_interval: seconds between two book frames of a market (conflation).
         ping_every, pong_within: server pings in seconds and when silence closes; None: never.
         fields: neutral field of a frame -> the venue's key, for the fault `mutate`
-            (cid, price, size, fee, side, status, bid, ask, ts).
+            (cid, price, size, fee, side, status, bid, ask, bids, asks, ts).
+        answer_fields: the same for answers to requests (also position, liquidation, leverage,
+            tick, step, min_size), where they differ from `fields`.
+        session_lost: the next signed request is refused once; of venues without sessions.
     """
 
     name: ClassVar[str]
@@ -143,6 +146,8 @@ class SimVenue(ABC):
     ping_every: ClassVar[float | None] = None
     pong_within: ClassVar[float | None] = None
     fields: ClassVar[Mapping[str, str]] = {}
+    answer_fields: ClassVar[Mapping[str, str]] = {}
+    session_lost = False
 
     def __init__(
         self,
@@ -239,6 +244,10 @@ class SimVenue(ABC):
 
     def close_ws(self, conn: SimConnection) -> None:  # noqa: B027  (optional, does nothing)
         """A connection is gone; books it watched are released by the venue here."""
+
+    def expire_sessions(self) -> None:
+        """Whoever is logged in is not any more; without sessions, one request is refused."""
+        self.session_lost = True
 
     def render_not_found(self, request: SimRequest) -> SimReply:
         """The answer on a path nobody serves."""

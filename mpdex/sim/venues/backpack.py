@@ -63,6 +63,8 @@ OPS = {
     ("GET", "/api/v1/position"): "query_positions",
     ("GET", "/api/v1/capital"): "query_balance",
     ("GET", "/api/v1/capital/collateral"): "query_balance",
+    ("GET", "/api/v1/account"): "query_leverage",
+    ("PATCH", "/api/v1/account"): "leverage",
 }
 
 
@@ -88,7 +90,28 @@ class BackpackSim(SimVenue):
         "status": "X",
         "bid": "b",
         "ask": "a",
+        "bids": "b",
+        "asks": "a",
         "ts": "E",
+    }
+    answer_fields: ClassVar[Mapping[str, str]] = {
+        "cid": "clientId",
+        "price": "price",
+        "size": "quantity",
+        "fee": "fee",
+        "side": "side",
+        "status": "status",
+        "ts": "timestamp",
+        "bids": "bids",
+        "asks": "asks",
+        "position": "netQuantity",
+        "liquidation": "estLiquidationPrice",
+        "leverage": "leverageLimit",
+        "tick": "tickSize",
+        "step": "stepSize",
+        "min_size": "minQuantity",
+        "free": "netEquityAvailable",
+        "equity": "netEquity",
     }
 
     # ---------------------------------------------------------------- what it is

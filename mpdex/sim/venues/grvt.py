@@ -86,6 +86,9 @@ OPS = {
     "positions": "query_positions",
     "account_summary": "query_balance",
     "funding_account_summary": "query_balance",
+    "get_all_initial_leverage": "query_leverage",
+    "set_initial_leverage": "leverage",
+    "set_position_config": "leverage",
 }
 _FEW, _SOME, _MANY = Limit(5, 2.0), Limit(8, 1.0), Limit(25, 1.0)
 
@@ -113,7 +116,17 @@ class GrvtSim(SimVenue):
         "status": "status",
         "bid": "best_bid_price",
         "ask": "best_ask_price",
+        "bids": "bids",
+        "asks": "asks",
         "ts": "event_time",
+        "position": "size",
+        "liquidation": "est_liquidation_price",
+        "leverage": "leverage",
+        "tick": "tick_size",
+        "step": "min_size",
+        "min_size": "min_size",
+        "free": "available_balance",
+        "equity": "total_equity",
     }
     # Help article 9636566, lowest tier, as an independent client read it; per endpoint.
     limits: ClassVar[Mapping[str, Limit]] = {

@@ -16,7 +16,7 @@ from mpdex.sim.exchange import SimExchange
 from mpdex.sim.records import SimFill, SimMarket, SimOrder, SimPosition
 from mpdex.sim.venues import grvt_crypto as crypto
 from mpdex.sim.venues import grvt_render as render
-from mpdex.sim.venues.grvt_market import MarketData, chosen, limit_of
+from mpdex.sim.venues.grvt_market import MOST, MarketData, chosen, limit_of
 from mpdex.sim.venues.grvt_orders import CHAIN_ID, OrderDesk
 from mpdex.sim.venues.grvt_streams import Publisher, Streams
 from mpdex.sim.venues.grvt_wire import Refusal, parse_integer, parse_number, parse_signature
@@ -123,16 +123,17 @@ class AccountData:
         def wanted(order: SimOrder) -> bool:
             return order.symbol in symbols and _within(body, order.created_ns)
 
-        return _page(self._exchange.order_history(account), body, wanted, _show)
+        return self._page(self._exchange.order_history(account), body, wanted, _show)
 
     def answer_fill_history(self, account: str, body: dict[str, Json]) -> Json:
         symbols = self._symbols(body)
 
         def wanted(marked: MarkedFill) -> bool:
             fill = marked.fill
-            return fill.order.symbol in symbols and _within(body, fill.time_ns)
+            known = self._exchange.tells(fill.time_ns)
+            return known and fill.order.symbol in symbols and _within(body, fill.time_ns)
 
-        return _page(self._fills[account], body, wanted, self._render_fill)
+        return self._page(self._fills[account], body, wanted, self._render_fill)
 
     def answer_payments(self, account: str, body: dict[str, Json]) -> Json:
         symbols = self._symbols(body)
@@ -140,7 +141,18 @@ class AccountData:
         def wanted(payment: dict[str, Json]) -> bool:
             return payment["instrument"] in symbols and _within(body, int(payment["event_time"]))
 
-        return _page(self._payments[account], body, wanted, lambda payment: payment)
+        return self._page(self._payments[account], body, wanted, lambda payment: payment)
+
+    def _page(
+        self,
+        oldest_first: Sequence[T],
+        body: dict[str, Json],
+        wanted: Callable[[T], bool],
+        show: Callable[[T], Json],
+    ) -> dict[str, Json]:
+        """A page, shorter where a fault says so."""
+        limit = min(limit_of(body), self._exchange.twist.page or MOST)
+        return _page(oldest_first, body, wanted, show, limit)
 
     def _symbols(self, body: dict[str, Json]) -> set[str]:
         return {market.symbol for market in chosen(body, self._exchange.markets.values())}
@@ -244,13 +256,13 @@ def _page(
     body: dict[str, Json],
     wanted: Callable[[T], bool],
     show: Callable[[T], Json],
+    limit: int,
 ) -> dict[str, Json]:
     """Newest first, at most `limit`; `next` is a cursor, "" at the end.
 
     A cursor is the place in the list before which the next page begins: what is added later
     neither repeats nor hides anything.
     """
-    limit = limit_of(body)
     result: list[Json] = []
     end = _parse_cursor(body.get("cursor"), len(oldest_first))
     for index in range(end - 1, -1, -1):

@@ -314,10 +314,11 @@ class OrderDesk:
     def find(self, account: str, *, order_id: str = "", client_id: str = "") -> SimOrder | None:
         """The newest order of a client id, or the one with an order id, ended ones included."""
         self._exchange.expire_due()
-        if not order_id:
-            return self._known.get((account, client_id))
-        order = self._exchange.order(account, order_id=order_id)
-        return order or next((o for o in self._known.values() if o.order_id == order_id), None)
+        known = self._known.get((account, client_id))
+        if order_id:
+            known = self._exchange.orders.get(order_id)
+            known = known or next((o for o in self._known.values() if o.order_id == order_id), None)
+        return None if known is None else self._exchange.told(known)
 
 
 def _check_kind(wire: WireOrder) -> None:
