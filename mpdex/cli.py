@@ -360,6 +360,53 @@ def alert_test(alerts: AlertChoice = "", as_json: Json = False) -> None:
     _exit_with(settle, as_json)
 
 
+@app.command()
+def replay(
+    source: Annotated[
+        str, typer.Option(help="pair:FILE,FILE, tape:FILE[,basis_bps,lag_ms], walk.")
+    ],
+    iterations: Annotated[int, typer.Option("--iter", help="Cycles of each run.")] = 60,
+    primary: Annotated[str, typer.Option(help="Simulated venue of the maker order.")] = "grvt",
+    hedge: Annotated[str, typer.Option(help="Simulated venue of the hedge.")] = "backpack",
+    ticker: Annotated[str, typer.Option(help="Coin the recording is of.")] = "ETH",
+    size: Size = Decimal("0.1"),
+    fill_timeout: Annotated[float, typer.Option(help="Of the adaptive quote, seconds.")] = 10.0,
+    static_timeout: Annotated[float, typer.Option(help="Of the static quote, seconds.")] = 5.0,
+    gate: Annotated[str, typer.Option(help="As for hedge, the same in both runs.")] = "roundtrip",
+    max_cost_bps: Annotated[
+        Decimal, typer.Option(parser=_decimal, metavar="BPS", help="The same in both runs.")
+    ] = Decimal(8),
+    seed: Annotated[int, typer.Option(help="Of the simulated latency.")] = 1,
+    logs: Annotated[
+        Path | None, typer.Option(help="Keep the files of both runs here; else nowhere.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Play one recording twice, to the adaptive quote and to one that waits 5 s; compare both."""
+    from mpdex.replay import Replay, compare, worst
+    from mpdex.stage import World
+
+    def settle() -> int:
+        from strategies.config import HedgeConfig
+
+        config = HedgeConfig(
+            primary=primary,
+            hedge=hedge,
+            ticker=ticker,
+            size=size,
+            iterations=iterations,
+            fill_timeout=fill_timeout,
+            gate=gate,  # type: ignore[arg-type]
+            max_cost_bps=max_cost_bps,
+        )
+        world = World(source, seed, coin=ticker)
+        records = compare(Replay(config, world, static_timeout, logs))
+        show("replay", records, as_json)
+        return worst(records)
+
+    _exit_with(settle, as_json)
+
+
 # --------------------------------------------------------------------------- simulator, scaffold
 
 

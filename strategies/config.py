@@ -20,6 +20,7 @@ Count = Literal["attempts", "fills"]
 Direction = Literal["alternate", "basis", "funding", "long-first", "short-first"]
 Gate = Literal["roundtrip", "strict", "no-loss", "off"]
 Mode = Literal["sim", "dry", "live"]
+Quoting = Literal["adaptive", "static"]
 Ending = Literal["flatten", "neutral"]
 External = Literal["halt", "adopt", "neutralise"]
 Baseline = Literal["refuse", "keep", "close"]
@@ -83,6 +84,8 @@ class HedgeConfig:
             direction follow each other. None: `size`.
         close_patience: in this time the cost allowed for closing grows to twice `max_cost_bps`.
         fill_timeout: age at which a quote is judged; an attempt lasts at most twice as long.
+        quoting: "static" joins the best price once and takes the quote back at the timeout, whatever
+            the book says: what adaptive quoting is measured against.
         direction: which side opens when no pair is open: the other one than last time, the one with
             the higher edge, the one that receives funding, or always the same.
         on_complete: what to do with an open pair when the work is done.
@@ -115,6 +118,7 @@ class HedgeConfig:
     max_position: Decimal | None = None
     close_patience: float = 1800.0
     fill_timeout: float = 10.0
+    quoting: Quoting = "adaptive"
     direction: Direction = "alternate"
     on_complete: Ending = "flatten"
     on_exit: Ending = "neutral"
@@ -133,6 +137,7 @@ class HedgeConfig:
     # how long an answer may take before it counts as not known
     ack_socket: float = 1.5
     ack_rest: float = 3.0
+    order_probe: float = 2.0  # an acknowledged order that no report follows is asked about
     cancel_ack: float = 2.0
     cancel_hard: float = 20.0
     weak_bound: float = 30.0  # of a venue that tells no bound of its own
@@ -247,4 +252,5 @@ _CHOICES: Mapping[str, Any] = {
     "on_external": External,
     "adopt_baseline": Baseline,
     "mode": Mode,
+    "quoting": Quoting,
 }

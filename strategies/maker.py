@@ -92,7 +92,11 @@ def _tend(desk: Desk, order: Tracked) -> None:
         desk.cancel(order, "its cost is not known")
         return
     move = judge(cycle.rest, view, order.remaining, _mood(desk, cycle, limits), desk.now)
-    if move is not Move.GATE and desk.now - cycle.aged_from >= desk.config.fill_timeout:
+    old = desk.now - cycle.aged_from >= desk.config.fill_timeout
+    if desk.config.quoting == "static":
+        cycle.restarted = True
+        move = Move.GATE if move is Move.GATE else Move.HOLD
+    if move is not Move.GATE and old:
         _grow_old(desk, cycle, order, view)
     elif move is not Move.HOLD and _may_requote(desk, move):
         _note_move(desk, cycle)
@@ -101,8 +105,9 @@ def _tend(desk: Desk, order: Tracked) -> None:
 
 
 def _mood(desk: Desk, cycle: Cycle, limits: Bound) -> Mood:
+    age = 0.0 if desk.config.quoting == "static" else desk.now - cycle.aged_from
     return Mood(
-        at_stage=stage(desk.now - cycle.aged_from, desk.config.fill_timeout),
+        at_stage=stage(age, desk.config.fill_timeout),
         gate=limits.price,
         shy=_shyness(desk),
         wide=desk.lessons.markouts.wide,
