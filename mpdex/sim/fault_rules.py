@@ -138,6 +138,7 @@ class Rule:
     fired: int = 0
     dice: dict[str, random.Random] = field(default_factory=dict)
     timed: bool = False  # acted at its time, not on requests or frames
+    early: bool = False  # about a few frames, of whatever kind, and entered before the run
     times: int | None = None  # fires so often at most; None: for ever
 
     @property

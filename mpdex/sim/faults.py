@@ -251,8 +251,7 @@ class FaultBook:
         """
         if rule.flags or HANDSHAKE & now.words:
             return False
-        few = any(action.name in COUNTED for action in rule.actions)
-        return bool(OPENING & now.words) or (few and not self._released)
+        return bool(OPENING & now.words) or (rule.early and not self._released)
 
     def _venues(self, venue: str) -> list[str]:
         if venue in ("X", "*"):
@@ -304,6 +303,8 @@ class FaultBook:
 
     def _enter(self, rule: Rule) -> None:
         rule.added = self.clock.monotonic()
+        few = any(action.name in COUNTED for action in rule.actions)
+        rule.early = few and not self._begun and not rule.filters
         self.rules.append(rule)
         if any(action.name == "stale" for action in rule.actions):
             for wire in self._wires.values():
@@ -329,7 +330,7 @@ class FaultBook:
             self._at(window[0], lambda: self._open(rule, window, begin))
             if window[1] < FOREVER:
                 self._at(window[1], end)
-        elif not self._released and rule.actions[0].name != "skew":
+        elif not self._begun and rule.actions[0].name != "skew":
             self._held.append(begin)
         else:
             begin()
