@@ -24,6 +24,7 @@ from typing import NamedTuple, TypeAlias
 
 from strategies import supervisor as on
 from strategies.canary import prove
+from strategies.cycle_report import report_cycles
 from strategies.desk import MAY_PLACE, STATES, Cycle, Desk, Phase, Setup, State
 from strategies.due import (
     raise_alarms,
@@ -36,7 +37,7 @@ from strategies.due import (
 from strategies.external import judge
 from strategies.hedging import work_debt
 from strategies.intake import LEARN
-from strategies.maker import finish_cycle, keep_or_pull, quote, report_cycles
+from strategies.maker import finish_cycle, keep_or_pull, quote
 from strategies.probe import probe_hedge
 from strategies.words import Command, Event, Role, SetTimer
 

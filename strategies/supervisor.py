@@ -6,10 +6,11 @@ leads where.
 
 from __future__ import annotations
 
+from strategies.cycle_report import report_cycles
 from strategies.desk import Desk
 from strategies.guards import first_reason, reduce_reason, session_over_limit
 from strategies.hedging import expose
-from strategies.maker import flatten, report_cycles
+from strategies.maker import flatten
 from strategies.words import ROLES, Finish, Kind
 
 # Gates must all have been open for so long before quoting goes on.
