@@ -15,7 +15,7 @@ import logging
 import random
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Coroutine, Iterator
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -26,6 +26,7 @@ from mpdex.errors import MpdexError, RateLimited, TransportError
 from mpdex.types import Json, Session
 from mpdex.utils.backoff import delays
 from mpdex.utils.clock import Clock, SystemClock
+from mpdex.utils.door import Door
 from mpdex.utils.socket import Engine, HandshakeRefused, Hooks, Socket, connect
 from mpdex.utils.socket.pulse import Pulse
 from mpdex.utils.socket.quarantine import Quarantine
@@ -57,6 +58,7 @@ class ConnectionOptions(TypedDict, total=False):
     engine: Engine
     session: SessionKeeper | None
     name: str
+    door: Door | None
     ssl_context: ssl.SSLContext | None
 
 
@@ -71,6 +73,7 @@ class BaseWSClient(ABC):
         engine: "picows" or "websockets".
         session: asked for a valid session before each handshake; see `handshake_headers`.
         name: in logs and errors.
+        door: shared by all connections to a venue, which counts their attempts together.
         ssl_context: in place of the system's trust.
 
     Attributes:
@@ -87,6 +90,8 @@ class BaseWSClient(ABC):
     RECONNECT_MIN: float = 1.0
     RECONNECT_MAX: float = 8.0
     CONNECT_MAX_ATTEMPTS: int = 6  # for the first connection; later ones are tried for ever
+    MAX_AGE: float | None = None  # seconds after which the venue ends any connection
+    RENEW_AHEAD: float = 60.0  # seconds before its end at which a connection is made anew
 
     HOST: str = "ws"  # key into the venue's endpoints
     CHANNELS: frozenset[str] = frozenset()  # of `Topic.channel`
@@ -103,6 +108,7 @@ class BaseWSClient(ABC):
         engine: Engine = "picows",
         session: SessionKeeper | None = None,
         name: str = "",
+        door: Door | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self.clock = clock or SystemClock()
@@ -115,6 +121,7 @@ class BaseWSClient(ABC):
         self._url = url or self.WS_URL
         self._rng = rng or random.Random()
         self._engine = engine
+        self._door = door
         self._ssl_context = ssl_context
         self._running = False
         self._task: asyncio.Task[None] | None = None
@@ -181,6 +188,29 @@ class BaseWSClient(ABC):
             self.state = State.CLOSED
             self._settle_first(TransportError("closed", venue=self.name))
 
+    @property
+    def connected(self) -> bool:
+        """Whether it is open now; `state` says what else it may be."""
+        return self.state is State.OPEN
+
+    @property
+    def ends_at(self) -> float | None:
+        """When the connection ends by itself, its session over or its age reached, in the clock's
+        monotonic seconds; None: it does not, or there is none."""
+        return None if self._link is None else self._link.ends_at
+
+    def renew(self, reason: str) -> bool:
+        """Make the connection anew, without waiting for its end. False: it is not open.
+
+        For consumers that is a loss like any other: a drop, and a return.
+        """
+        link = self._link
+        if link is None or not self.connected:
+            return False
+        link.planned = True
+        self._drop(reason)
+        return True
+
     def send(self, data: bytes | str) -> None:
         """Write one text message now.
 
@@ -244,7 +274,8 @@ class BaseWSClient(ABC):
             await link.wait_closed()
             if loop.time() - opened > self.RECONNECT_MAX:  # a good one: forget earlier troubles
                 self._waits = self._new_waits()
-            await asyncio.sleep(next(self._waits))
+            if not link.planned:
+                await asyncio.sleep(next(self._waits))
         return link
 
     def _new_waits(self) -> Iterator[float]:
@@ -273,7 +304,20 @@ class BaseWSClient(ABC):
         if self.session is not None:
             link.session = await self.session.ensure()
         try:
-            link.socket = await connect(
+            link.socket = await self._enter(link)
+        except HandshakeRefused as error:
+            if error.status in (401, 403):
+                self._forget_session(link)
+            raise
+        link.pulse.start()
+        await self._greet(link)
+        link.foresee_end()
+        self._come_up()
+        return link
+
+    async def _enter(self, link: Link) -> Socket:
+        def connect_now() -> Awaitable[Socket]:
+            return connect(
                 self._url,
                 link.hooks,
                 headers=self.handshake_headers(),
@@ -282,14 +326,10 @@ class BaseWSClient(ABC):
                 engine=self._engine,
                 ssl_context=self._ssl_context,
             )
-        except HandshakeRefused as error:
-            if error.status in (401, 403):
-                self._forget_session(link)
-            raise
-        link.pulse.start()
-        await self._greet(link)
-        self._come_up()
-        return link
+
+        return await (
+            connect_now() if self._door is None else self._door.enter(connect_now, self._rng)
+        )
 
     async def _greet(self, link: Link) -> None:
         try:
@@ -364,6 +404,9 @@ class Link:
         self._client = client
         self.socket: Socket | None = None
         self.session: Session | None = None
+        self.planned = False  # ended here, to be made anew at once
+        self.ends_at: float | None = None
+        self._renewal: asyncio.TimerHandle | None = None
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.hooks = Hooks(self._on_frame, self._on_close, self._on_control, self._on_control)
         self.pulse = Pulse(
@@ -386,8 +429,25 @@ class Link:
         if self is self._client._link:
             self._client._drop(reason)
 
+    def foresee_end(self) -> None:
+        """Has the connection made anew before the venue ends it."""
+        client, lives = self._client, []
+        if client.MAX_AGE is not None:
+            lives.append(client.MAX_AGE)
+        if self.session is not None and self.session.expires_ms is not None:
+            lives.append((self.session.expires_ms - client.clock.now_ms()) / 1000)
+        if not lives:
+            return
+        left = max(min(lives), 0.0)
+        self.ends_at = client.clock.monotonic() + left
+        pause = max(left - client.RENEW_AHEAD, left / 2)
+        loop = asyncio.get_running_loop()
+        self._renewal = loop.call_later(pause, client.renew, "it would end soon")
+
     def end(self, reason: str = "") -> None:
         self.pulse.stop()
+        if self._renewal is not None:
+            self._renewal.cancel()
         if self.socket is not None:
             self.socket.close()
         if not self.lost.done():

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self
 
 from mpdex.errors import MissingCredentials, RateLimited, Unsupported, UsageError
-from mpdex.types import BookUpdate, Fill, Json, Market, Order, Position, Request, Session
+from mpdex.types import BookUpdate, Fill, Json, Lane, Market, Order, Position, Request, Session
 from mpdex.utils.client_ids import ClientIds
 from mpdex.utils.clock import Clock, SystemClock
 from mpdex.utils.markets import MarketList
@@ -101,6 +101,31 @@ class DexCore(Translation):
             await self._stream_for("orders")
         else:
             await self._rest.warm()
+
+    async def freshen(self) -> None:
+        """Renews the login before its end; to be called now and then.
+
+        Raises: what a login raises; the old one then still holds.
+        """
+        if self._session is not None:
+            await self._session.freshen()
+
+    @property
+    def streams_end_at(self) -> float | None:
+        """When the first of the account's streams ends by itself, in monotonic seconds.
+
+        None: none does. It is made anew shortly before; `renew_streams` does it at a better time.
+        """
+        ends = [stream.ends_at for stream in self._account_streams()]
+        return min((at for at in ends if at is not None), default=None)
+
+    def renew_streams(self, reason: str) -> bool:
+        """Makes the account's streams anew: lost and back, with a snapshot. False: none is open."""
+        renewed = [stream.renew(reason) for stream in self._account_streams()]
+        return any(renewed)
+
+    def _account_streams(self) -> list[Any]:
+        return [lease.client for kind, lease in self._leases.items() if kind.PRIVATE]
 
     def block_orders(self, reason: str) -> None:
         """From now on every command raises `Unsupported` with this reason; nothing is sent."""
@@ -208,9 +233,14 @@ class DexCore(Translation):
         if self._orders_blocked:
             raise Unsupported(f"{request} not sent: {self._orders_blocked}", venue=self.name)
         self._need_keys(request)
-        if request.call and self.SPEC.order_route == "ws":
+        if request.call and self.SPEC.order_route == "ws" and not self._must_detour(request):
             return self._call(request)
         return self._rest.send(request)
+
+    def _must_detour(self, request: Request) -> bool:
+        """A cancel does not wait for a lost socket: repeating one is harmless on any route."""
+        stream = self._command_stream() if request.lane is Lane.CANCEL else None
+        return stream is not None and not stream.connected
 
     def _call(self, request: Request) -> Awaitable[Json]:
         stream = self._command_stream()
@@ -284,6 +314,8 @@ class DexCore(Translation):
         return lease.client  # type: ignore[no-any-return]
 
     async def _connect(self, kind: type[Any], url: str) -> Any:
+        from mpdex.utils.door import door_of_loop
+
         stream = kind(
             url=url,
             name=self.name,
@@ -293,6 +325,7 @@ class DexCore(Translation):
             rng=self._rng,
             proxy=self._proxy,
             engine=self._engine,
+            door=door_of_loop((self.name, self._proxy)),
         )
         await stream.connect()
         return stream

@@ -9,6 +9,9 @@ from mpdex.errors import MpdexError
 from mpdex.types import Session
 from mpdex.utils.clock import Clock
 
+# Part of its life after which a session is renewed ahead of time.
+_OLD = 0.7
+
 
 class SessionKeeper:
     """Holds the session of one account and renews it when it is about to expire.
@@ -29,6 +32,7 @@ class SessionKeeper:
         self._login = login
         self._clock = clock
         self._margin_ms = margin_ms
+        self._since_ms = 0  # when the current one began
         self._flight: asyncio.Future[Session] | None = None
 
     async def ensure(self) -> Session:
@@ -47,6 +51,18 @@ class SessionKeeper:
             if not flight.cancelled():  # its leader was canceled: somebody else leads
                 return flight.result()
 
+    async def freshen(self) -> None:
+        """Renews a session that has lived most of its life, while it still serves everybody else.
+
+        Raises: whatever the login raises.
+        """
+        session = self.current
+        if session is None or session.expires_ms is None or self._flight is not None:
+            return
+        life = session.expires_ms - self._since_ms
+        if self._clock.now_ms() >= self._since_ms + _OLD * life:
+            await self._renew()
+
     def invalidate(self, session: Session) -> None:
         """The venue refused `session`; a newer one is left alone."""
         if self.current is session:
@@ -59,7 +75,9 @@ class SessionKeeper:
     async def _renew(self) -> Session:
         flight = self._flight = asyncio.get_running_loop().create_future()
         try:
+            began = self._clock.now_ms()
             self.current = session = await self._login()
+            self._since_ms = began
             flight.set_result(session)
         except MpdexError as error:
             flight.set_exception(error)

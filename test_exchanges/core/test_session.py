@@ -59,6 +59,34 @@ def test_a_session_is_renewed_a_minute_before_it_ends() -> None:
     run_virtual(scenario())
 
 
+def test_an_old_session_is_renewed_ahead_of_time_while_it_still_serves() -> None:
+    async def scenario() -> None:
+        venue = Venue()
+        first = await venue.keeper.ensure()
+        await asyncio.sleep(0.6 * 3600)
+        await venue.keeper.freshen()
+        assert venue.logins == 1
+        await asyncio.sleep(0.2 * 3600)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(venue.keeper.freshen())
+            group.create_task(venue.keeper.freshen())
+            await asyncio.sleep(0.5)
+            assert await venue.keeper.ensure() is first
+        assert venue.logins == 2
+        assert await venue.keeper.ensure() is not first
+
+    run_virtual(scenario())
+
+
+def test_nobody_logs_in_only_to_be_fresh() -> None:
+    async def scenario() -> None:
+        venue = Venue()
+        await venue.keeper.freshen()
+        assert venue.logins == 0
+
+    run_virtual(scenario())
+
+
 def test_a_session_without_an_end_is_kept() -> None:
     async def scenario() -> None:
         logins = 0
