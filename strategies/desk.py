@@ -80,6 +80,7 @@ class Setup:
 
     Attributes:
         bounds: seconds after which a venue refuses a late order request.
+        taker_bounds: the same for an order that must trade at once, where it is shorter.
         acks: seconds after which a missing answer means "not known".
         baseline: signed positions that were there before and are no part of the run.
         held: signed positions as they were found, whosever they are.
@@ -101,8 +102,14 @@ class Setup:
     session_ms: int | None = None
     held: Mapping[Role, Decimal] = field(default_factory=dict)
     fees: Mapping[Role, Fees | None] = field(default_factory=dict)
+    taker_bounds: Mapping[Role, float] = field(default_factory=dict)
     weak: frozenset[Role] = frozenset()
     silent: frozenset[Role] = frozenset()
+
+    def bound(self, role: Role, *, immediate: bool) -> float:
+        """Seconds after which a request can no longer become an order."""
+        bound = self.bounds[role]
+        return min(bound, self.taker_bounds.get(role, bound)) if immediate else bound
 
     @property
     def began_ms(self) -> int:
@@ -501,7 +508,7 @@ class Desk:
             cycle=self.cycle.number if self.cycle else self.cycles,
             sent=self.now,
             sent_ms=self.setup.wall_ms(self.now),
-            bound=self.now + self.setup.bounds[role],
+            bound=self.now + self.setup.bound(role, immediate=not post_only),
             decision_price=decision,
             trigger_ms=self.last_fill_ms or None,
         )

@@ -136,8 +136,7 @@ class Outputs:
     def _ends_with(self, name: str, value: str) -> bool:
         """Whether the last row of a table has this value in any column."""
         with self._path(name).open(newline="", encoding="utf-8") as file:
-            last: Iterable[str] = deque(csv.reader(file), maxlen=1)[-1]
-        return value in last
+            return any(value in row for row in deque(csv.reader(file), maxlen=1))
 
     def _path(self, name: str) -> Path:
         return self._stem.with_name(f"{self._stem.name}_{name}")
@@ -150,6 +149,7 @@ class Outputs:
         writer = csv.DictWriter(file, columns)
         if fresh:
             writer.writeheader()
+            file.flush()
         return file, writer
 
     def _trade_row(self, trade: Trade) -> dict[str, object]:

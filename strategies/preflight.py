@@ -65,6 +65,7 @@ async def examine(
         config=config,
         markets=markets,
         bounds={role: _bound(config, venues[role], role) for role in ROLES},
+        taker_bounds=_taker_bounds(venues),
         acks={role: _ack(config, venues[role]) for role in ROLES},
         baseline=baseline_of(config, past, held),
         held=held,
@@ -178,6 +179,11 @@ def _bound(config: HedgeConfig, venue: Venue, role: Role) -> float:
     spec = venue.SPEC
     bound_ms = (role == "hedge" and spec.immediate_bound_ms) or spec.request_bound_ms
     return config.weak_bound if bound_ms is None else bound_ms / 1000
+
+
+def _taker_bounds(venues: Venues) -> dict[Role, float]:
+    bounds_ms = {role: venues[role].SPEC.immediate_bound_ms for role in ROLES}
+    return {role: ms / 1000 for role, ms in bounds_ms.items() if ms is not None}
 
 
 def _ack(config: HedgeConfig, venue: Venue) -> float:

@@ -292,6 +292,8 @@ class _Reader:
         cycle = past.open_cycles.get(order.cycle)
         if cycle is not None:
             tally(cycle, order.kind, fill)
+            if cycle.first_fill is None and order.kind in (Kind.MAKER, Kind.FLATTEN):
+                cycle.first_fill = _ms(line)  # until `restore` knows what o'clock that was
         if not order.told:
             trade = _trade_of(order, fill, line["source"], advice is Advice.LATE, past.ledger)
             past.untold[order.role, fill["order_id"], fill["id"]] = trade
@@ -464,7 +466,7 @@ def restore(
 def _doubt(desk: Desk, order: Tracked) -> None:
     """It may rest, it may have filled, it may even be on its way."""
     order.sent = _monotonic(desk.setup, order.sent_ms)
-    order.bound = order.sent + desk.setup.bounds[order.role]
+    order.bound = order.sent + desk.setup.bound(order.role, immediate=order.immediate)
     if not order.state.ended:
         order.state = State.UNKNOWN
     order.ask_at = order.doubted_at = desk.now
@@ -479,6 +481,8 @@ def _go_on_with_cycles(desk: Desk, past: Past, resume: bool) -> None:
     for number in numbers:
         cycle = past.open_cycles[number]
         cycle.started = cycle.aged_from = _monotonic(desk.setup, _started_ms(past, cycle))
+        if cycle.first_fill is not None:
+            cycle.first_fill = _monotonic(desk.setup, int(cycle.first_fill))
         cycle.exposure = Exposure(now=desk.ledger.exposure, since=desk.now)
         cycle.counts = cycle.counts and resume
         if number == numbers[-1]:
