@@ -11,9 +11,8 @@ from strategies.tracking import Tracked
 from strategies.words import ROLES, Kind, Query, Read, Reading
 
 _ORPHAN_SECONDS = 2.0
-# How long the fate of an order may be open at a venue that bounds its requests; elsewhere it is
-# `config.weak_bound`.
-_UNKNOWN_SECONDS = 10.0
+# Silence proves something once the venue takes a request no more; the proof itself takes so long.
+_PROOF_SECONDS = 5.0
 # An immediate order may be told of as open for a moment before its end is.
 _RESTS_SECONDS = 0.5
 # A cancel that has not worked by then: the venue is read, and the operator told.
@@ -34,6 +33,7 @@ def watch_orders(desk: Desk) -> None:
 
 def _watch(desk: Desk, order: Tracked) -> None:
     _expect_answer(desk, order)
+    _probe(desk, order)
     _expect_cancel(desk, order)
     _expect_fate(desk, order)
     if order.ask_at is None or order.asking:
@@ -76,6 +76,13 @@ def _expect_answer(desk: Desk, order: Tracked) -> None:
         desk.cancel(order, "it should never rest")
 
 
+def _probe(desk: Desk, order: Tracked) -> None:
+    """An order that was acknowledged and of which nothing was heard since may not be there."""
+    if not order.state.resting or order.sources or order.asking or order.ask_at is not None:
+        return
+    order.ask_at = order.sent + desk.config.order_probe
+
+
 def _expect_cancel(desk: Desk, order: Tracked) -> None:
     if order.cancel_first is None:
         return
@@ -84,6 +91,8 @@ def _expect_cancel(desk: Desk, order: Tracked) -> None:
         desk.wake(order.cancel_at)
     if order.ask_at is None and not order.asking:
         order.ask_at = max(order.cancel_first + desk.config.cancel_ack, desk.now)
+    if not order.heard:
+        return  # nothing says that it lives: that is `_expect_fate`'s
     waited = desk.now - order.cancel_first
     if waited > desk.config.cancel_hard:
         desk.stop(4, f"a {order.kind} order does not go away")
@@ -100,8 +109,7 @@ def _expect_fate(desk: Desk, order: Tracked) -> None:
         return
     if order.doubted_at is None:
         order.doubted_at = desk.now
-    weak = desk.setup.bounds[order.role] >= desk.config.weak_bound
-    due = order.doubted_at + (desk.config.weak_bound if weak else _UNKNOWN_SECONDS)
+    due = order.doubted_at + desk.setup.bound(order.role, immediate=order.immediate) + _PROOF_SECONDS
     if order.escalated:
         return
     if desk.now < due:

@@ -392,10 +392,12 @@ def _absent(desk: Desk, order: Tracked, *, agrees: bool) -> None:
 def _next_question(desk: Desk, order: Tracked) -> float | None:
     if order.state.resting and not order.immediate:
         return None
-    if desk.now > order.bound + _BOUND_MARGIN and (order.absent or order.state is State.UNKNOWN):
+    counts_from = order.bound + _BOUND_MARGIN
+    if desk.now > counts_from and (order.absent or order.state is State.UNKNOWN):
         return desk.now + _ABSENT_APART
     order.asked += 1
-    return desk.now + _ASK_AFTER[min(order.asked, len(_ASK_AFTER) - 1)]
+    due = desk.now + _ASK_AFTER[min(order.asked, len(_ASK_AFTER) - 1)]
+    return min(due, counts_from) if desk.now < counts_from else due
 
 
 def _not_answered(desk: Desk, event: NotAnswered) -> None:
@@ -506,6 +508,8 @@ def _accept(desk: Desk, role: Role, agrees: bool) -> None:
         desk.verified[role] = True
         desk.live[role] = desk.up[role]
         return
+    if agrees and desk.live[role]:
+        return  # an order is in doubt: its own questions end that
     desk.read_at[role] = desk.now + external.reread_after(desk, role)
     if not agrees and not external.busy(desk, role):
         desk.distrust(role, "its position is not what our fills say")

@@ -69,5 +69,10 @@ class Tracked(TrackedOrder):
         return ZERO
 
     @property
+    def heard(self) -> bool:
+        """Whether the venue has ever told of it."""
+        return bool(self.id or self.sources)
+
+    @property
     def doubtful(self) -> bool:
         return self.unverified or self.state is State.UNKNOWN

@@ -260,9 +260,11 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
         return _private(_HISTORY, query)
 
     def decode_order_query(self, answer: Json, query: CancelRequest) -> Order | None:
+        """The history's "open" is no news: the book, asked before, does not have the order."""
         if not isinstance(answer, list):
             return self.decode_order(answer)
-        return next((o for o in self.decode_orders(answer) if _matches(o, query)), None)
+        found = (o for o in self.decode_orders(answer) if _matches(o, query))
+        return next((order for order in found if order["status"].terminal), None)
 
     def encode_open_orders(self, market: Market | None) -> Request:
         return _private(_ORDERS, _symbol_query(market))
