@@ -25,6 +25,7 @@ from mpdex.types import (
     LeverageInfo,
     Liquidity,
     Market,
+    Number,
     Order,
     OrderBook,
     OrderRequest,
@@ -75,6 +76,10 @@ class PaperVenue:
         return self._dex.rest_counts
 
     @property
+    def ws_supported(self) -> dict[str, bool]:
+        return {"get_position": False}
+
+    @property
     def account_id(self) -> str:
         return f"paper-{self._dex.account_id}"
 
@@ -87,6 +92,17 @@ class PaperVenue:
 
     async def warm(self) -> None:
         """Paper needs no connection."""
+
+    async def freshen(self) -> None:
+        await self._dex.freshen()
+
+    @property
+    def streams_end_at(self) -> float | None:
+        """Paper has no account stream."""
+        return None
+
+    def renew_streams(self, reason: str) -> bool:
+        return False
 
     async def find_symbol(self, coin: str) -> str:
         return await self._dex.find_symbol(coin)
@@ -106,6 +122,10 @@ class PaperVenue:
 
     async def get_leverage_info(self, symbol: str) -> LeverageInfo:
         return await self._dex.get_leverage_info(symbol)
+
+    async def update_leverage(self, symbol: str, leverage: Number) -> LeverageInfo:
+        """Changes nothing: the account is not the paper's."""
+        return await self.get_leverage_info(symbol)
 
     async def get_fees(self, symbol: str) -> Fees:
         """The account's own, or else the rates that are booked here."""

@@ -1,26 +1,45 @@
-"""What is asked before the first order. Every check runs; all that fail are told at once."""
+"""What is asked before the first order. Every check runs; all that fail are told at once.
+
+Facts are read here and judged in `strategies.checks`. A run that has an earlier run's exposure to
+close is not kept from that by what only speaks against opening: it starts, makes it neutral, and
+then ends with those problems.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import os
+import shutil
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
 
-from mpdex.errors import MpdexError
-from mpdex.types import Market, Position, Topic
-from mpdex.utils import precision
+from mpdex.errors import AuthError, MpdexError, TransportError, UsageError
+from mpdex.types import StreamDown, Topic
 from mpdex.utils.clock import Clock
-from mpdex.utils.precision import snap_size
+from mpdex.utils.orderbook import Book
+from strategies import checks
+from strategies.checks import Reading, plain, signed_position
 from strategies.config import HedgeConfig
+from strategies.costs import Costs
 from strategies.desk import Setup
+from strategies.findings import Findings
 from strategies.ledger import ZERO
-from strategies.quoting import lattice
-from strategies.restart import Past, baseline_of, objections
+from strategies.outlook import Outlook, Prices, outlook
+from strategies.restart import Past, baseline_of, goes_on, objections
 from strategies.venue import Venue
-from strategies.words import ROLES, Role
+from strategies.words import ROLES, AccountRead, ClockRead, Event, FundingRead, Role
 
-# A notional minimum is judged at a price that may move a little before the order arrives.
-_NOTIONAL_MARGIN = Decimal("1.02")
+T = TypeVar("T")
 Venues = Mapping[Role, Venue]
+
+# Books must have been good for so long in a row, and get so long to become so.
+_STEADY_SECONDS, _STEADY_LIMIT = 5.0, 20.0
+_LOOK_SECONDS = 0.25
+# A run writes a few megabytes a day.
+_DISK_BYTES = 50_000_000
 
 
 class Refused(Exception):
@@ -31,15 +50,27 @@ class Refused(Exception):
         super().__init__("; ".join(problems))
 
 
-def plain(number: Decimal) -> str:
-    """Without the zeros that come from the finer of two steps."""
-    return precision.plain(number.normalize())
+@dataclass(slots=True)
+class Inspection:
+    """Everything found out. `started`, `started_ms`: one moment, from which on fills are ours."""
+
+    config: HedgeConfig
+    venues: Venues
+    readings: dict[Role, Reading]
+    started: float
+    started_ms: int
+    found: Findings = field(default_factory=Findings)
+    outlook: Outlook | None = None
+
+    @property
+    def held(self) -> dict[Role, Decimal]:
+        return {role: self.readings[role].held or ZERO for role in ROLES}
 
 
 async def examine(
     config: HedgeConfig, venues: Venues, clock: Clock, past: Past | None = None
 ) -> Setup:
-    """Markets, sizes, abilities, positions, books; leaves the streams running.
+    """Inspects, and says how the run may begin; leaves the streams running.
 
     Args:
         past: what earlier runs left, where that is to be gone on with.
@@ -47,131 +78,322 @@ async def examine(
     Raises: Refused.
     """
     past = past or Past()
-    markets = await _markets(config, venues)
-    problems = _abilities(config, venues) + _sizes(config, markets)
+    seen = await inspect(config, venues, clock, past, steady=config.canary and past.finished)
+    going_on = not past.finished and goes_on(config, past, seen.held)
+    problems = seen.found.lasting if going_on else seen.found.problems
     if problems:
         raise Refused(problems)
-    started, started_ms = clock.monotonic(), clock.now_ms()
+    return _setup(seen, past)
+
+
+async def inspect(
+    config: HedgeConfig,
+    venues: Venues,
+    clock: Clock,
+    past: Past | None = None,
+    *,
+    steady: bool = True,
+    change: bool = True,
+) -> Inspection:
+    """Every check, in turn; one that fails does not keep others from being made.
+
+    Args:
+        steady: wait until both books have been good for some seconds.
+        change: the leverage that is wanted may be set.
+    """
+    readings = {role: Reading(role, venues[role].SPEC) for role in ROLES}
+    seen = Inspection(config, venues, readings, clock.monotonic(), clock.now_ms())
+    found = seen.found
+    checks.check_pair(config, {role: readings[role].spec for role in ROLES}, found)
+    for role in ROLES:
+        await _read_market(seen, role)
+    listed = [role for role in ROLES if readings[role].market is not None]
+    if len(listed) == len(ROLES):
+        markets = {role: market for role, r in readings.items() if (market := r.market)}
+        checks.check_sizes(config, markets, found)
+    for role in listed:
+        await _read_account(seen, role, change=change)
+        await _start_streams(seen, role)
+    if steady:
+        await _steady_books(seen, clock)
+    for role in listed:
+        _look_at_book(seen, role)
+        _prove_signing(seen, role)
+    checks.check_prices(config, readings, found)
+    for reading in readings.values():
+        checks.check_clock(config, reading, found)
+        checks.check_leverage(config, reading, found)
+        checks.check_margin(config, reading, found)
+        checks.check_liquidation(config, reading, found)
+        checks.check_session(reading, clock.now_ms(), found)
+    held = objections(config, past or Past(), seen.held, seen.started_ms)
+    found.judge("positions", held, "nothing is in the way")
+    _look_ahead(seen)
+    found.judge("disk", _disk(config.logs), f"{config.logs} can be written")
+    return seen
+
+
+# --------------------------------------------------------------------------- reading
+
+
+async def _read_market(seen: Inspection, role: Role) -> None:
+    config, venue = seen.config, seen.venues[role]
+    wanted = config.primary_symbol if role == "primary" else config.hedge_symbol
     try:
-        held = {role: await _position(venues[role], markets[role]) for role in ROLES}
-        await _start_streams(venues, markets)
-        mids = {role: _mid(venues[role], markets[role]) for role in ROLES}
+        symbol = wanted or await venue.find_symbol(config.ticker)
+        market = await venue.get_market(symbol)
     except MpdexError as error:
-        raise Refused([str(error)]) from error
-    problems = objections(config, past, held, started_ms) + _values(config, markets, mids)
-    if problems:
-        raise Refused(problems)
+        seen.found.refuse("market", str(error), role)
+        return
+    if not market["active"]:
+        text = f"{symbol} does not trade now; try again later"
+        seen.found.refuse("market", text, role)
+    else:
+        text = f"{symbol}, tick {plain(market['tick'])}, step {plain(market['step'])}"
+        seen.found.ok("market", text, role)
+    seen.readings[role].market = market
+
+
+async def _read_account(seen: Inspection, role: Role, *, change: bool) -> None:
+    reading, venue = seen.readings[role], seen.venues[role]
+    assert reading.market is not None
+    symbol, wanted = reading.market["symbol"], seen.config.leverage
+    reading.positions = await _ask(seen, role, "positions", venue.get_positions, need=True)
+    reading.collateral = await _ask(seen, role, "margin", venue.get_collateral, need=True)
+    reading.leverage = await _ask(seen, role, "leverage", lambda: venue.get_leverage_info(symbol))
+    if change and wanted is not None and reading.leverage is not None:
+        if reading.leverage["leverage"] != wanted:
+            reading.leverage = await _ask(
+                seen, role, "leverage", lambda: venue.update_leverage(symbol, wanted), need=True
+            )
+    reading.skew_ms = await _ask(seen, role, "clock", venue.get_clock_skew)
+    reading.fees = await _ask(seen, role, "fees", lambda: venue.get_fees(symbol))
+    reading.funding = await _ask(seen, role, "funding", lambda: venue.get_funding_rate(symbol))
+    reading.session_expires_ms = venue.session_expires_ms
+
+
+async def _ask(
+    seen: Inspection,
+    role: Role,
+    check: str,
+    question: Callable[[], Awaitable[T]],
+    *,
+    need: bool = False,
+) -> T | None:
+    """An answer, or a finding. A venue that refuses the keys, or is not there, is asked no more."""
+    reading = seen.readings[role]
+    if reading.silent:
+        return None
+    try:
+        return await question()
+    except (AuthError, TransportError) as error:
+        reading.silent = str(error)
+        fix = "check its keys" if isinstance(error, AuthError) else "check the network"
+        seen.found.refuse(check, f"{error}; {fix}", role)
+    except UsageError as error:  # not offered, or no keys: `dry` needs none
+        seen.found.warn(check, f"not told: {error.detail}", role)
+    except MpdexError as error:
+        if need:
+            seen.found.refuse(check, str(error), role)
+        else:
+            seen.found.warn(check, f"not told: {error}", role)
+    return None
+
+
+async def _start_streams(seen: Inspection, role: Role) -> None:
+    reading, venue = seen.readings[role], seen.venues[role]
+    assert reading.market is not None
+    topics = [Topic("book", reading.market["symbol"])]
+    topics += [Topic(channel) for channel in ("orders", "fills", "positions")]
+    try:
+        await venue.start_streams(topics)
+    except MpdexError as error:
+        seen.found.refuse("streams", str(error), role)
+        reading.silent = reading.silent or str(error)
+    else:
+        seen.found.ok("streams", "book, orders, fills and positions are live", role)
+
+
+def _look_at_book(seen: Inspection, role: Role) -> None:
+    book = _book_of(seen, role)
+    if book is None:
+        return
+    bbo = book.bbo() if not book.stale else None
+    if bbo is None or bbo["bid"] is None or bbo["ask"] is None:
+        text = f"{book.symbol} has no two-sided book now; try again later"
+        seen.found.refuse("book", text, role)
+        return
+    seen.readings[role].mid = (bbo["bid"] + bbo["ask"]) / 2
+
+
+def _book_of(seen: Inspection, role: Role) -> Book | None:
+    """None: it is not subscribed."""
+    market = seen.readings[role].market
+    try:
+        return None if market is None else seen.venues[role].book(market["symbol"])
+    except MpdexError:  # the stream could not be started, which is told
+        return None
+
+
+def _prove_signing(seen: Inspection, role: Role) -> None:
+    reading, venue = seen.readings[role], seen.venues[role]
+    if reading.market is None or reading.mid is None:
+        return
+    try:
+        venue.prove_signing(reading.market["symbol"], reading.mid)
+    except MpdexError as error:
+        seen.found.refuse("signing", f"{error}; check the key and the installation", role)
+    else:
+        seen.found.ok("signing", "orders of both sides can be signed", role)
+
+
+# --------------------------------------------------------------------------- steady books
+
+
+class _Watch:
+    """Since when a book has been good without a break; None: it is not."""
+
+    def __init__(self, venue: Venue, book: Book, clock: Clock) -> None:
+        self.since: float | None = None
+        self._book, self._clock = book, clock
+        self._look(book)
+        self.stops = (
+            venue.on_orderbook(book.symbol, self._look),
+            venue.on_stream(self._lose),
+        )
+
+    def _look(self, book: Book) -> None:
+        bbo = None if book.stale else book.bbo()
+        good = bbo is not None and bbo["bid"] and bbo["ask"] and bbo["bid"] < bbo["ask"]
+        if not good:
+            self.since = None
+        elif self.since is None:
+            self.since = self._clock.monotonic()
+
+    def _lose(self, event: Any) -> None:
+        if isinstance(event, StreamDown):
+            self.since = None
+
+    def steady_at(self) -> float | None:
+        if self._book.stale:
+            self.since = None
+        return None if self.since is None else self.since + _STEADY_SECONDS
+
+
+async def _steady_books(seen: Inspection, clock: Clock) -> None:
+    """Waits until both books have been good for a while."""
+    watches = {
+        role: _Watch(seen.venues[role], book, clock)
+        for role in ROLES
+        if (book := _book_of(seen, role)) is not None
+    }
+    deadline = clock.monotonic() + _STEADY_LIMIT
+    try:
+        while (now := clock.monotonic()) < deadline:
+            due = [watch.steady_at() for watch in watches.values()]
+            last = max((at for at in due if at is not None), default=now)
+            if None not in due and last <= now:
+                break
+            await asyncio.sleep(_LOOK_SECONDS if None in due else last - now)
+    finally:
+        for watch in watches.values():
+            for stop in watch.stops:
+                stop()
+    for role, watch in watches.items():
+        at = watch.steady_at()
+        bad = [] if at is not None and at <= clock.monotonic() else [_UNSTEADY]
+        seen.found.judge("book", bad, f"good for {_STEADY_SECONDS:g} s", role)
+
+
+_UNSTEADY = f"its book was not good for {_STEADY_SECONDS:g} s in a row; try again later"
+
+
+# --------------------------------------------------------------------------- costs, disk
+
+
+def _look_ahead(seen: Inspection) -> None:
+    """What a cycle should cost, and whether that is within what is allowed."""
+    config = seen.config
+    told = {role: seen.readings[role].fees for role in ROLES}
+    prices = {role: found for role in ROLES if (found := _prices(seen, role)) is not None}
+    if len(prices) < len(ROLES):
+        return
+    assumed = tuple(role for role in ROLES if (fees := told[role]) is None or fees["assumed"])
+    seen.outlook = ahead = outlook(Costs.of(config, told), prices, assumed)
+    limit = config.cost_limit_bps
+    if limit is not None and ahead.cost > limit:
+        text = f"{ahead}; --max-cost-bps allows {plain(limit)}: nothing would be quoted now"
+        seen.found.warn("cost", text)
+    else:
+        seen.found.ok("cost", str(ahead))
+
+
+def _prices(seen: Inspection, role: Role) -> Prices | None:
+    book = _book_of(seen, role)
+    if book is None or book.stale:
+        return None
+    bbo, size = book.bbo(), seen.config.size
+    if bbo["bid"] is None or bbo["ask"] is None:
+        return None
+    return Prices(
+        bid=bbo["bid"],
+        ask=bbo["ask"],
+        buy=book.vwap("buy", size) or bbo["ask"],
+        sell=book.vwap("sell", size) or bbo["bid"],
+    )
+
+
+def _disk(folder: Path) -> list[str]:
+    """Whether the journal can be kept: without it nothing is begun."""
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        return [f"{folder} cannot be written; name another folder with --logs"]
+    free = shutil.disk_usage(place).free
+    if free < _DISK_BYTES:
+        return [f"{folder} has {free // 1_000_000} MB left; make room, or name another --logs"]
+    return []
+
+
+# --------------------------------------------------------------------------- the setup
+
+
+def _setup(seen: Inspection, past: Past) -> Setup:
+    config, venues, readings = seen.config, seen.venues, seen.readings
+    markets = {role: market for role, r in readings.items() if (market := r.market)}
     return Setup(
         config=config,
         markets=markets,
         bounds={role: _bound(config, venues[role], role) for role in ROLES},
-        taker_bounds=_taker_bounds(venues),
         acks={role: _ack(config, venues[role]) for role in ROLES},
-        baseline=baseline_of(config, past, held),
-        held=held,
+        baseline=baseline_of(config, past, seen.held),
+        held=seen.held,
         new_id={role: venues[role].new_client_id for role in ROLES},
-        started=started,
-        started_ms=started_ms,
+        started=seen.started,
+        started_ms=seen.started_ms,
+        fees={role: readings[role].fees for role in ROLES},
+        weak=frozenset(role for role in ROLES if readings[role].spec.canary == "weak"),
+        silent=frozenset(role for role in ROLES if not readings[role].spec.reports_unfilled_ioc),
+        readings=tuple(event for role in ROLES for event in _events(readings[role])),
+        notes=tuple([*seen.found.problems, *seen.found.warnings]),
+        objections=tuple(seen.found.problems),
     )
 
 
-async def _markets(config: HedgeConfig, venues: Venues) -> dict[Role, Market]:
-    found: dict[Role, Market] = {}
-    problems = []
-    wanted = {"primary": config.primary_symbol, "hedge": config.hedge_symbol}
-    for role in ROLES:
-        try:
-            symbol = wanted[role] or await venues[role].find_symbol(config.ticker)
-            found[role] = await venues[role].get_market(symbol)
-        except MpdexError as error:
-            problems.append(f"{role}: {error}")
-    if problems:
-        raise Refused(problems)
-    return found
-
-
-def _abilities(config: HedgeConfig, venues: Venues) -> list[str]:
-    problems = []
-    primary, hedge = venues["primary"].SPEC, venues["hedge"].SPEC
-    if "post_only" not in primary.supports:
-        problems.append(f"{config.primary} has no post-only orders; choose another --primary")
-    if primary.fragile:
-        problems.append(f"{config.primary} may break without notice; use it as --hedge only")
-    problems += [
-        f"{spec.name} has no immediate-or-cancel orders; choose another venue"
-        for spec in (primary, hedge)
-        if "ioc" not in spec.supports
-    ]
-    return problems
-
-
-def _sizes(config: HedgeConfig, markets: Mapping[Role, Market]) -> list[str]:
-    step = lattice(markets["primary"], markets["hedge"])
-    least = max(step, *(_up(markets[role]["min_size"], step) for role in ROLES))
-    size = config.size
-    problems = []
-    if size < least:
-        problems.append(f"size {plain(size)} is below the minimum; use {plain(least)} or more")
-    elif snap_size(size, step) != size:
-        problems.append(
-            f"size {plain(size)} is not a multiple of {plain(step)}, the common step of both "
-            f"venues; use {plain(snap_size(size, step))}"
-        )
-    for role in ROLES:
-        largest = markets[role]["max_size"]
-        if largest is not None and size > largest:
-            problems.append(f"size {plain(size)} is above the {role} maximum of {plain(largest)}")
-    return problems
-
-
-def _up(size: Decimal, step: Decimal) -> Decimal:
-    snapped = snap_size(size, step)
-    return snapped if snapped == size else snapped + step
-
-
-def _values(
-    config: HedgeConfig, markets: Mapping[Role, Market], mids: Mapping[Role, Decimal]
-) -> list[str]:
-    here, there = mids["primary"], mids["hedge"]
-    if abs(here - there) > here * config.max_distance:
-        return [f"mids are {plain(here)} and {plain(there)}: these are not the same asset"]
-    problems = []
-    for role in ROLES:
-        least = markets[role]["min_notional"]
-        if least is None:
-            continue
-        enough = _up(least * _NOTIONAL_MARGIN / mids[role], markets[role]["step"])
-        if config.size < enough:
-            problems.append(
-                f"size {plain(config.size)} is worth less than the {role} minimum of "
-                f"{plain(least)} {markets[role]['quote']}; use {plain(enough)} or more"
-            )
-    return problems
-
-
-async def _position(venue: Venue, market: Market) -> Decimal:
-    return signed_position(await venue.get_positions(), market["symbol"])
-
-
-def signed_position(positions: list[Position], symbol: str) -> Decimal:
-    """Positive is long; a market that is not listed is flat."""
-    for position in positions:
-        if position["symbol"] == symbol:
-            return position["size"] if position["side"] == "long" else -position["size"]
-    return ZERO
-
-
-async def _start_streams(venues: Venues, markets: Mapping[Role, Market]) -> None:
-    for role in ROLES:
-        symbol = markets[role]["symbol"]
-        await venues[role].start_streams([Topic("book", symbol), Topic("orders"), Topic("fills")])
-
-
-def _mid(venue: Venue, market: Market) -> Decimal:
-    bbo = venue.book(market["symbol"]).bbo()
-    if bbo["bid"] is None or bbo["ask"] is None:
-        raise Refused([f"{market['symbol']} has no two-sided book now; try again later"])
-    return (bbo["bid"] + bbo["ask"]) / 2
+def _events(reading: Reading) -> list[Event]:
+    """What the gates would ask for first, told already."""
+    role = reading.role
+    events: list[Event] = []
+    if reading.collateral is not None:
+        free, equity = reading.collateral["available"], reading.collateral["total"]
+        events.append(AccountRead(role, free, equity, reading.reach))
+    if reading.skew_ms is not None:
+        events.append(ClockRead(role, reading.skew_ms))
+    if reading.funding is not None:
+        rate, due_ms = reading.funding["rate"], reading.funding["next_funding_ms"]
+        events.append(FundingRead(role, rate, due_ms))
+    return events
 
 
 def _bound(config: HedgeConfig, venue: Venue, role: Role) -> float:
@@ -181,10 +403,8 @@ def _bound(config: HedgeConfig, venue: Venue, role: Role) -> float:
     return config.weak_bound if bound_ms is None else bound_ms / 1000
 
 
-def _taker_bounds(venues: Venues) -> dict[Role, float]:
-    bounds_ms = {role: venues[role].SPEC.immediate_bound_ms for role in ROLES}
-    return {role: ms / 1000 for role, ms in bounds_ms.items() if ms is not None}
-
-
 def _ack(config: HedgeConfig, venue: Venue) -> float:
     return config.ack_socket if venue.SPEC.order_route == "ws" else config.ack_rest
+
+
+__all__ = ["Inspection", "Refused", "examine", "inspect", "plain", "signed_position"]

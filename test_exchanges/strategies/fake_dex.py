@@ -32,6 +32,7 @@ from mpdex.types import (
     Lane,
     LeverageInfo,
     Market,
+    Number,
     Order,
     OrderBook,
     OrderRequest,
@@ -129,7 +130,9 @@ class FakeDex:
     funding_due_ms: int | None = None
     skew_ms: float = 0.0
     session_expires_ms: int | None = None
+    streams_end_at: float | None = None
     unsignable: str = ""
+    stubborn: bool = False  # says yes to a leverage, and keeps its own
     spec: dict[str, Any] = field(default_factory=dict)
     on_execution: Callable[[], None] = lambda: None
 
@@ -189,6 +192,13 @@ class FakeDex:
 
     # ----------------------------------------------------------------- verbs
 
+    async def freshen(self) -> None:
+        self.freshened += 1
+
+    def renew_streams(self, reason: str) -> bool:
+        self.renewals.append(reason)
+        return False
+
     async def warm(self) -> None:
         self.warmed += 1
 
@@ -201,6 +211,10 @@ class FakeDex:
         if symbol != self.market["symbol"]:
             raise UnknownSymbol(f"no market {symbol!r}; nearest: {self.market['symbol']}")
         return self.market
+
+    @property
+    def ws_supported(self) -> dict[str, bool]:
+        return {"get_position": False}
 
     @property
     def account_id(self) -> str:
@@ -314,6 +328,11 @@ class FakeDex:
             position_mode=self.position_mode,  # type: ignore[typeddict-item]
             raw=None,
         )
+
+    async def update_leverage(self, symbol: str, leverage: Number) -> LeverageInfo:
+        if not self.stubborn:
+            self.leverage = Decimal(leverage)
+        return await self.get_leverage_info(symbol)
 
     async def get_funding_rate(self, symbol: str) -> FundingRate:
         await self._read("/funding")
