@@ -36,7 +36,7 @@ class Facts:
     """What the guards judge.
 
     Attributes:
-        worth: profit of the run, in quote currency.
+        mids: of each venue, and when it was so.
         side: of the quote that rests or comes next; None: not chosen.
         opening: whether it opens or enlarges a pair.
         cycles, cycles_left, requotes: done and still to do.
@@ -49,7 +49,7 @@ class Facts:
     now_ms: int
     ticks: Mapping[Role, BookTick]
     live: Mapping[Role, bool]
-    worth: Decimal
+    mids: Mapping[Role, tuple[Decimal, float]]
     ledger: Ledger
     books: Books
     costs: Costs
@@ -63,6 +63,11 @@ class Facts:
     cycles: int
     cycles_left: int
     requotes: int
+
+    @property
+    def worth(self) -> Decimal:
+        """Profit of the run, in quote currency."""
+        return self.ledger.worth({role: mid for role, (mid, _) in self.mids.items()})
 
     def of(self, side: Side, *, opening: bool) -> Facts:
         """The same for a quote that is being considered."""
@@ -344,13 +349,13 @@ def closing_bps(facts: Facts) -> Decimal:
 
 def session_over_limit(facts: Facts) -> str:
     """Why the session must end; "" if it need not."""
-    limit = facts.config.max_loss
-    if limit is not None and facts.worth <= -limit:
-        return f"loss of {-facts.worth:.2f} reached the limit of {limit}"
+    limit, loss = facts.config.max_loss, -facts.worth
+    if limit is not None and loss >= limit:
+        return f"loss of {loss:.2f} reached the limit of {limit}"
     mid = facts.books.mids.get("primary")
-    cap = session_cap(facts.config, mid) if mid is not None and facts.worth < 0 else None
-    if cap is not None and facts.worth < -cap:
-        return f"loss of {-facts.worth:.2f} is more than all cycles may cost together, {cap:.2f}"
+    cap = session_cap(facts.config, mid) if mid is not None and loss > 0 else None
+    if cap is not None and loss > cap:
+        return f"loss of {loss:.2f} is more than all cycles may cost together, {cap:.2f}"
     for role, skew in facts.skew_ms.items():
         if abs(skew) > facts.config.limits.skew_halt_ms:
             return f"the clock of {role} is {skew:.0f} ms off"

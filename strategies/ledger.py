@@ -13,6 +13,7 @@ Sizes are signed where they are called position, exposure or debt: positive is l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias
@@ -90,10 +91,20 @@ class Ledger:
         """D = -(E + R): what must still be sent. `reserved`: signed rest of orders under way."""
         return -(self.exposure + reserved)
 
-    def worth(self, mid: Decimal | None) -> Decimal:
-        """Profit of the run in quote currency, open positions at `mid`, after fees."""
-        cash = sum((a.cash - a.fees for a in self.accounts.values()), ZERO)
-        return cash + (self.exposure * mid if mid is not None else ZERO)
+    def worth(self, mids: Mapping[Role, Decimal]) -> Decimal:
+        """Profit of the run in quote currency, after fees.
+
+        Each leg counts at its own venue's mid, so that a lasting basis is no loss; at the other
+        one's where its own is not known.
+        """
+        other = next(iter(mids.values()), ZERO)
+        return sum(
+            (
+                account.cash - account.fees + account.position * mids.get(role, other)
+                for role, account in self.accounts.items()
+            ),
+            ZERO,
+        )
 
     def take(
         self, role: Role, fill: Fill, now: float, *, replaced: Decimal, inferred_price: Decimal

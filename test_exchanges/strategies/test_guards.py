@@ -65,7 +65,7 @@ def well(**options: Any) -> Facts:
         now_ms=NOW_MS,
         ticks={},
         live=dict.fromkeys(ROLES, True),
-        worth=D(0),
+        mids={role: (D(2000), NOW) for role in ROLES},
         ledger=Ledger(),
         books=Books(LIMITS, basis),
         costs=Costs.of(config, {}),
@@ -377,7 +377,7 @@ def test_holding_and_closing_in_bps() -> None:
 )
 def test_what_a_session_may_lose(worth: str, options: dict[str, Any], reason: str) -> None:
     facts = well(**options)
-    facts.worth = D(worth)
+    facts.ledger.accounts["hedge"].cash = D(worth)
     assert session_over_limit(facts) == reason
 
 
