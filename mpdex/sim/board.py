@@ -7,8 +7,9 @@ that fall together are added up: bids round down, asks up, so that a snapped boo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from mpdex.sim.engine import OTHER, Levels, Match, MatchingEngine
 from mpdex.sim.records import ZERO, BookChanged, Level, SimMarket
@@ -112,16 +113,48 @@ class Board:
         return (bid + ask) * self.market.tick / 2
 
 
+class Touched(set[int]):
+    """Keys of levels that changed; says when it is no longer empty."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        super().__init__()
+        self._wake = wake
+
+    def add(self, key: int) -> None:
+        if not self:
+            self._wake()
+        super().add(key)
+
+    def __ior__(self, keys: AbstractSet[int]) -> Self:  # type: ignore[override, misc]
+        if keys and not self:
+            self._wake()
+        self.update(keys)
+        return self
+
+
 class BookFeed:
-    """What changed in one book since it was last asked; as many feeds as there are readers."""
+    """What changed in one book since it was last asked; as many feeds as there are readers.
+
+    Attributes:
+        on_change: called when something has changed for the first time since then.
+    """
 
     def __init__(self, board: Board) -> None:
+        self.on_change: Callable[[], None] | None = None
         self._board = board
         self._seq = board.seq
-        self._bids: set[int] = set()
-        self._asks: set[int] = set()
+        self._bids: set[int] = Touched(self._wake)
+        self._asks: set[int] = Touched(self._wake)
         board.engine.halves["buy"].touched.append(self._bids)
         board.engine.halves["sell"].touched.append(self._asks)
+
+    @property
+    def changed(self) -> bool:
+        return bool(self._bids or self._asks)
+
+    def _wake(self) -> None:
+        if self.on_change is not None and not self.changed:
+            self.on_change()
 
     def take(self) -> BookChanged | None:
         """Everything changed since the last call as one update; None if nothing did."""

@@ -110,6 +110,20 @@ class VenueHost:
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
         self.port = self._runner.addresses[0][1]
 
+    async def shut(self) -> None:
+        """Whoever comes is refused at the door, until `open_again`; who is inside is put out."""
+        for site in list(self._runner.sites):
+            await site.stop()
+        self.exchange.halt("down")
+        for kept in list(self._runner.server.connections if self._runner.server else ()):
+            if kept.transport is not None:
+                kept.transport.abort()
+
+    async def open_again(self) -> None:
+        """After `shut`."""
+        self.exchange.halt("")
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+
     async def close(self) -> None:
         """Cut every socket, answer nobody any more, take back every timer."""
         self._timers.close()

@@ -53,6 +53,9 @@ INTERESTS = (OrderChanged, Traded, PositionChanged, MarkChanged, PublicTrade)
 PLAIN = ("bookTicker", "markPrice", "trade")
 
 
+_HAIR = 1e-6  # seconds by which a timer may be early
+
+
 class BookRoom:
     """Everybody who watches one book at one pace: one feed, as long as anybody does.
 
@@ -72,13 +75,15 @@ class BookRoom:
         self._symbol, self._seconds = pace
         self._publish = publish
         self._feed: BookFeed | None = None
+        self._entered = 0.0
         self._watchers = 0
 
     def enter(self) -> None:
         self._watchers += 1
         if self._feed is None:
             feed = self._feed = self._exchange.book_feed(self._symbol)
-            self._timers.after(self._seconds, lambda: self._look(feed))
+            self._entered = self._exchange.clock.monotonic()
+            feed.on_change = lambda: self._look_later(feed)
 
     def leave(self) -> None:
         self._watchers -= 1
@@ -92,10 +97,15 @@ class BookRoom:
         if change is not None:
             self._publish(change, self._seconds)
 
+    def _look_later(self, feed: BookFeed) -> None:
+        """At the next of the steps that the venue takes; nothing happens between changes."""
+        since = self._exchange.clock.monotonic() - self._entered
+        wait = self._seconds - (since + _HAIR) % self._seconds + _HAIR
+        self._timers.after(wait, lambda: self._look(feed))
+
     def _look(self, feed: BookFeed) -> None:
         if self._feed is feed:  # else: nobody has watched since, or a new run began
             self.flush()
-            self._timers.after(self._seconds, lambda: self._look(feed))
 
 
 class Streams:

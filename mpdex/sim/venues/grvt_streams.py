@@ -222,7 +222,11 @@ class Streams:
     def _start(self, stream: Stream) -> None:
         stream.feed = self._exchange.book_feed(stream.parsed.primary)
         stream.seen = self._fields(stream)
-        self._tick_later(stream, stream.feed)
+        feed = stream.feed
+        if stream.name.startswith("v1.book"):
+            feed.on_change = lambda: self._tick_later(stream, feed)
+        else:
+            self._tick_later(stream, feed)
 
     def _tick_later(self, stream: Stream, feed: BookFeed) -> None:
         """At the next point of the rate's grid, as live frames are (their times are round)."""
@@ -233,7 +237,8 @@ class Streams:
     def _tick(self, stream: Stream, feed: BookFeed) -> None:
         if stream.feed is feed:  # else: nobody has listened since, or a new run began
             self._publish(stream)
-            self._tick_later(stream, feed)
+            if feed.on_change is None:
+                self._tick_later(stream, feed)
 
     def _publish(self, stream: Stream) -> None:
         """Everything that has changed since the last frame, if anything has."""
