@@ -34,7 +34,7 @@ from mpdex.types import Limit
 from mpdex.utils.clock import SystemClock
 from mpdex.utils.virtual_loop import run_virtual
 from strategies.config import HedgeConfig
-from strategies.hedge import HedgeResult, run_hedge
+from strategies.hedge import HedgeResult, Status, run_hedge
 
 PAIR = ("grvt", "backpack")
 EVENTS = 20  # a turn
@@ -50,7 +50,7 @@ HOP_TARGETS = {
 }
 # Before Python 3.12 aiohttp writes a body in a task of its own, which costs a second turn.
 HOP_BOUNDS = {"loop turns": 2}
-CYCLES = 100
+CYCLES = 300
 # What a cycle needs when state comes by stream and GRVT's orders go by socket: the hedge is the
 # one REST call; the socket carries one create, and one more pair of frames for each requote.
 REST_A_FILL, SOCKET_A_QUOTE = 1, 1
@@ -302,14 +302,21 @@ class Spent:
 
     Args:
         counts: (venue, "rest" or "ws", operation) -> how often it arrived after the start.
+        trading: the same while the run traded, without what start and end verify; and how long.
         refused: answers that said "too many requests".
         crossed: quotes that the venue refused because the market had moved through them.
     """
 
     def __init__(
-        self, counts: Counter[Any], refused: int, crossed: int, result: HedgeResult
+        self,
+        counts: Counter[Any],
+        trading: tuple[Counter[Any], float],
+        refused: int,
+        crossed: int,
+        result: HedgeResult,
     ) -> None:
         self._counts = counts
+        self._trading, self._seconds = trading
         self._crossed = crossed
         self._summary = result.summary
         self.refused = refused
@@ -348,12 +355,12 @@ class Spent:
         reads = max(
             sum(
                 times
-                for (where, route, op), times in self._counts.items()
-                if where == venue and route == "rest" and op.startswith("query_")
+                for (where, route, op), times in self._trading.items()
+                if where == venue and route == "rest" and op not in ("place", "cancel")
             )
             for venue in PAIR
         )
-        return round(reads / max(float(self._summary["seconds"]) / 60, 1.0), 2)
+        return round(reads / max(self._seconds / 60, 1.0), 2)
 
 
 async def _cycles(cycles: int, folder: Path) -> Spent:
@@ -385,13 +392,24 @@ async def _cycles(cycles: int, folder: Path) -> Spent:
                 lambda event: _note_crossed(event, crossed), OrderChanged
             )
             before = world.counts.copy()
+            seen: list[tuple[float, Counter[Any]]] = []
+
+            def watch(status: Status) -> None:
+                if status.phase == "running":
+                    seen.append((world.clock.monotonic(), world.counts.copy()))
+
             result = await run_hedge(
-                _config(cycles, folder), *dexes, clock=world.clock, rng=random.Random(1)
+                _config(cycles, folder),
+                *dexes,
+                clock=world.clock,
+                rng=random.Random(1),
+                progress=watch,
             )
             counts = world.counts - before
+            (first, began), (last, ended) = seen[0], seen[-1]
             for dex in dexes:
                 await dex.close()
-    return Spent(counts, refused, len(crossed), result)
+    return Spent(counts, (ended - began, last - first), refused, len(crossed), result)
 
 
 def _note_crossed(event: Any, crossed: set[str]) -> None:
