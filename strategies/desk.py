@@ -28,6 +28,7 @@ from strategies.words import (
     BookTick,
     Cancel,
     Command,
+    Event,
     FundingRead,
     Kind,
     Note,
@@ -89,6 +90,9 @@ class Setup:
         fees: what each venue charges, where it tells.
         weak: venues without an order that cannot fill; silent: whose private stream does not tell
             of an immediate order that found nothing.
+        readings: what was asked already of what the gates ask for.
+        notes: for the log.
+        objections: why no pair may be opened, once what an earlier run left is neutral.
     """
 
     config: HedgeConfig
@@ -105,6 +109,9 @@ class Setup:
     taker_bounds: Mapping[Role, float] = field(default_factory=dict)
     weak: frozenset[Role] = frozenset()
     silent: frozenset[Role] = frozenset()
+    readings: tuple[Event, ...] = ()
+    notes: tuple[str, ...] = ()
+    objections: tuple[str, ...] = ()
 
     def bound(self, role: Role, *, immediate: bool) -> float:
         """Seconds after which a request can no longer become an order."""
@@ -166,7 +173,8 @@ class Episode:
     unwinds: int = 0
     band_refusals: dict[Role, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
     blind: bool = False  # priced without a valid book, and told
-    down_since: float | None = None
+    down_since: float | None = None  # the hedge venue, for our orders
+    primary_down_since: float | None = None
     not_before: float = 0.0
     fresh_after: float | None = None
     must_unwind: str = ""
@@ -236,6 +244,8 @@ class Desk:
     known: dict[OrderKey, Tracked] = field(default_factory=dict)
     by_id: dict[OrderKey, OrderKey] = field(default_factory=dict)
     orphans: list[Orphan] = field(default_factory=list)
+    unheard: dict[OrderKey, float] = field(default_factory=dict)  # answered, not told by a stream
+    stream_ends: dict[Role, float] = field(default_factory=dict)
     cycle: Cycle | None = None
     ended: list[Cycle] = field(default_factory=list)  # cycles not reported yet
     episode: Episode = field(default_factory=Episode)
@@ -366,7 +376,7 @@ class Desk:
             now_ms=self.setup.wall_ms(self.now),
             ticks=self.ticks,
             live=self.live,
-            worth=self.worth,
+            mids=self.last_mid,
             ledger=self.ledger,
             books=lessons.books,
             costs=lessons.costs,
@@ -384,16 +394,8 @@ class Desk:
 
     @property
     def worth(self) -> Decimal:
-        """Profit of the run, each leg at its own venue's price: a lasting basis is no loss."""
-        mids = self.last_mid
-        other = next(iter(mids.values()), (ZERO, 0.0))
-        return sum(
-            (
-                account.cash - account.fees + account.position * mids.get(role, other)[0]
-                for role, account in self.ledger.accounts.items()
-            ),
-            ZERO,
-        )
+        """Profit of the run, in quote currency."""
+        return self.ledger.worth({role: mid for role, (mid, _) in self.last_mid.items()})
 
     def orders(self, kind: Kind) -> Iterator[Tracked]:
         return (order for order in self.active.values() if order.kind is kind)

@@ -39,6 +39,7 @@ from strategies.hedging import work_debt
 from strategies.intake import LEARN
 from strategies.maker import finish_cycle, keep_or_pull, quote
 from strategies.probe import probe_hedge
+from strategies.streams import listen, renew_in_time
 from strategies.words import Command, Event, Role, SetTimer
 
 Worker: TypeAlias = Callable[[Desk], None]
@@ -140,10 +141,11 @@ _ALWAYS: tuple[Worker, ...] = (
     keep_or_pull,
     finish_cycle,
     report_cycles,
+    listen,
     read_barriers,
     raise_alarms,
 )
-_TRADING: tuple[Worker, ...] = (*_ALWAYS, reconcile, read_for_gates)
+_TRADING: tuple[Worker, ...] = (*_ALWAYS, reconcile, read_for_gates, renew_in_time)
 
 # Who works in which phase, in this order.
 WORK: Mapping[Phase, tuple[Worker, ...]] = {
@@ -154,7 +156,7 @@ WORK: Mapping[Phase, tuple[Worker, ...]] = {
     Phase.PAUSED: (*_TRADING, probe_hedge),
     Phase.RECOVERING: _ALWAYS,
     Phase.REDUCING: (*_TRADING, probe_hedge, on.take_to_close, quote),
-    Phase.DRAINING: (*_ALWAYS, probe_hedge, on.drain),
+    Phase.DRAINING: (*_ALWAYS, on.drain),
     Phase.HALTED_EXPOSED: _ALWAYS,
     Phase.HALTED_FLAT: (*_ALWAYS, on.verify),
     Phase.STOPPED: (),

@@ -40,6 +40,8 @@ _CLEARLY_BPS = Decimal(3)
 def work_debt(desk: Desk) -> None:
     """Sends what is owed, if anything is."""
     episode, debt = desk.episode, desk.debt
+    if _out_of_reach(desk):
+        expose(desk, "neither venue can be reached")
     if abs(debt) < desk.dust:
         if not desk.has(*NEUTRALIZING):
             _close_episode(desk)
@@ -52,6 +54,13 @@ def work_debt(desk: Desk) -> None:
         _unwind(desk, debt)
     else:
         _hedge(desk, debt)
+
+
+def _out_of_reach(desk: Desk) -> bool:
+    """Exposed, or not known to be neutral, for long, and no venue tells anything."""
+    since = desk.episode.since
+    dark = since is not None and not any(desk.up.values())
+    return dark and desk.now - (since or 0.0) > desk.config.hedge_hard
 
 
 def _hedge(desk: Desk, debt: Decimal) -> None:
@@ -258,6 +267,7 @@ def _close_episode(desk: Desk) -> None:
         return
     desk.alarm("unwind", f"unwound on the primary: {episode.must_unwind}")
     desk.failures += 1
+    desk.barred = desk.barred or episode.must_unwind
     desk.quote_after = desk.now + desk.config.failure_cool_down
     if desk.cycle is not None:
         desk.cycle.outcome, desk.cycle.reason = "unwound", episode.must_unwind

@@ -25,16 +25,19 @@ def probe_hedge(desk: Desk) -> None:
     size_and_price = hedge_probe_price(desk)
     if size_and_price is None:
         return
+    if "hedge" in desk.setup.weak:  # it has no order that cannot fill; its book must do
+        desk.barred = ""
+        return
     size, price = size_and_price
     desk.probe = desk.place("hedge", Kind.CANARY, "buy", size, price)
 
 
 def _judge(desk: Desk) -> None:
-    """The probe has settled: ended by the matching engine, or refused."""
+    """The probe has settled: ended by the matching engine, refused, or never seen again."""
     probe, desk.probe = desk.probe, None
     if probe is None or probe.key in desk.active:
         return
-    if probe.refused in ("", "no_match"):
+    if probe.refused in ("", "no_match") and not probe.absent:
         desk.note(f"the hedge venue works again: {desk.barred}")
         desk.barred = ""
     else:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from mpdex.types import Order, OrderStatus
 from strategies.desk import Desk
+from strategies.hedging import expose
 from strategies.tracking import Tracked
 from strategies.words import Kind, PlaceRefused, Read, Refusal
 
@@ -138,6 +139,17 @@ def _unwind_and_stop(desk: Desk, event: PlaceRefused) -> None:
     desk.episode.must_unwind = desk.episode.fatal = f"{event.refusal}: {event.detail}"
 
 
+def _primary_down(desk: Desk, event: PlaceRefused) -> None:
+    """Nothing was sent, so it was no attempt; but when that lasts, neither venue takes orders."""
+    episode = desk.episode
+    if episode.primary_down_since is None:
+        episode.primary_down_since = desk.now
+    if desk.now - episode.primary_down_since >= _VENUE_DOWN:
+        expose(desk, "no connection to the primary for an unwind")
+    episode.unwinds = max(episode.unwinds - 1, 0)
+    episode.not_before = desk.now + _RECONNECT
+
+
 def _unwind_nearer(desk: Desk, event: PlaceRefused) -> None:
     desk.episode.band_refusals[event.role] += 1
     _unwind_again(desk, event)
@@ -188,6 +200,7 @@ _HEDGE: Mapping[Refusal, Handler] = {
 _UNWIND: Mapping[Refusal, Handler] = {
     Refusal.REDUCE_ONLY: _read_position_first,
     Refusal.PRICE_BAND: _unwind_nearer,
+    Refusal.NOT_SENT: _primary_down,
     Refusal.OTHER: _unwind_again,
 }
 

@@ -68,6 +68,9 @@ def hopeless(desk: Desk) -> str:
 
 
 def proven(desk: Desk) -> str:
+    if desk.setup.objections:
+        desk.stop(3, "; ".join(desk.setup.objections))
+        return ""
     if not desk.config.canary:
         return "no canary was wanted"
     if desk.canary.failed:
@@ -216,6 +219,7 @@ def drain(desk: Desk) -> None:
         if late and (desk.owing or desk.active):
             expose(desk, f"still exposed {desk.config.drain_limit:g} s after: {desk.exit_reason}")
     elif _pair_to_close(desk):
+        probe_hedge(desk)
         flatten(desk)
     else:
         verify(desk)
