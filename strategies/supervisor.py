@@ -11,6 +11,7 @@ from strategies.desk import Desk
 from strategies.guards import first_reason, reduce_reason, session_over_limit
 from strategies.hedging import expose
 from strategies.maker import flatten
+from strategies.probe import probe_hedge
 from strategies.words import ROLES, Finish, Kind
 
 # Gates must all have been open for so long before quoting goes on.
