@@ -305,6 +305,7 @@ class Spent:
         trading: the same while the run traded, without what start and end verify; and how long.
         refused: answers that said "too many requests".
         crossed: quotes that the venue refused because the market had moved through them.
+        fills: executions on the primary, each of which must be hedged.
     """
 
     def __init__(
@@ -313,11 +314,13 @@ class Spent:
         trading: tuple[Counter[Any], float],
         refused: int,
         crossed: int,
+        fills: int,
         result: HedgeResult,
     ) -> None:
         self._counts = counts
         self._trading, self._seconds = trading
         self._crossed = crossed
+        self._fills = fills
         self._summary = result.summary
         self.refused = refused
         if result.exit_code:
@@ -331,8 +334,7 @@ class Spent:
 
     @property
     def rest_excess(self) -> int:
-        hedged: int = self._summary["outcomes"].get("filled", 0)
-        return self.orders("backpack", "rest") - REST_A_FILL * hedged
+        return max(0, self.orders("backpack", "rest") - REST_A_FILL * self._fills)
 
     @property
     def socket_excess(self) -> int:
@@ -409,7 +411,10 @@ async def _cycles(cycles: int, folder: Path) -> Spent:
             (first, began), (last, ended) = seen[0], seen[-1]
             for dex in dexes:
                 await dex.close()
-    return Spent(counts, (ended - began, last - first), refused, len(crossed), result)
+    grvt = world.exchanges["grvt"]
+    fills = sum(len(grvt.fills(account)) for account in grvt.accounts)
+    trading = (ended - began, last - first)
+    return Spent(counts, trading, refused, len(crossed), fills, result)
 
 
 def _note_crossed(event: Any, crossed: set[str]) -> None:
