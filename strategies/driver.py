@@ -52,11 +52,13 @@ from strategies.words import (
     Read,
     Recover,
     Refusal,
+    Renew,
     Role,
     SetTimer,
     SnapshotFailed,
     StopAsked,
     StreamBack,
+    StreamEnds,
     StreamLost,
     Timer,
     Trade,
@@ -158,6 +160,7 @@ class Driver:
             Cancel: self._cancel,
             Query: self._query,
             Recover: self._recover,
+            Renew: self._renew,
             Read: lambda c: self._ask(self._questions.reading(c), None),
             Alarm: self._alarm,
             SetTimer: self._set_timer,
@@ -188,6 +191,10 @@ class Driver:
             ]
             self._hear_book(role)(venue.book(symbol))
             self.feed(StreamBack(role))
+        for text in self._setup.notes:
+            self._note(Note(text))
+        for reading in self._setup.readings:
+            self.feed(reading)
 
     def feed(self, event: Event) -> None:
         """Takes one event and performs what follows, to the end, before it returns.
@@ -347,6 +354,11 @@ class Driver:
         silence = SnapshotFailed(command.role, "an internal error")
         self._ask(self._questions.everything(command), silence)
 
+    def _renew(self, command: Renew) -> None:
+        """Lost and back; where there is nothing to lose, the venue is only read."""
+        if not self._venues[command.role].renew_streams(command.reason):
+            self.feed(StreamBack(command.role))
+
     def _set_timer(self, command: SetTimer) -> None:
         """One timer; an early one is harmless, so it is only ever moved forward."""
         if self._timer is not None and self._timer_at <= command.at:
@@ -409,12 +421,21 @@ class Driver:
             if sent == self._sent.get(role):
                 self._start(self._warm(venue))
             self._sent[role] = sent
+            self._start(self._freshen(venue))
+            if venue.streams_end_at is not None:
+                self.feed(StreamEnds(role, venue.streams_end_at))
 
     async def _warm(self, venue: Venue) -> None:
         try:
             await venue.warm()
         except MpdexError as error:
             log.info("an order connection could not be kept open: %s", error)
+
+    async def _freshen(self, venue: Venue) -> None:
+        try:
+            await venue.freshen()
+        except MpdexError as error:
+            log.warning("the login could not be renewed ahead of time: %s", error)
 
     def _ask(self, question: Coroutine[Any, Any, Event | None], silence: Event | None) -> None:
         """Feeds the answer; `silence`, if the question itself breaks down."""

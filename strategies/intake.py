@@ -8,14 +8,15 @@ three times, with time in between and fills asked for alongside.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from mpdex.types import Fill, Order, OrderStatus
 from mpdex.utils.orders import Advice, News, State
-from strategies import external, refusals
-from strategies.cycles import tally
+from strategies import external, refusals, streams
 from strategies.books import Own
+from strategies.cycles import tally
 from strategies.desk import Cycle, Desk, Orphan
 from strategies.ledger import ZERO
 from strategies.tracking import Tracked
@@ -46,6 +47,7 @@ from strategies.words import (
     Source,
     StopAsked,
     StreamBack,
+    StreamEnds,
     StreamLost,
     Timer,
     Trade,
@@ -71,6 +73,8 @@ def take_fill(desk: Desk, role: Role, fill: Fill, source: Source) -> None:
     if order is None:
         _nobodys(desk, role, fill, source)
         return
+    if source == "stream":
+        desk.unheard.pop(order.key, None)
     if fill["id"] in order.fills:
         return
     added, advice = order.fill(fill["id"], fill["size"])
@@ -138,6 +142,7 @@ def take_order(
     order.unverified, order.absent = False, 0
     if source is not None:
         order.sources.add(source)
+    streams.shown(desk, order, report, source)
     settled = order.settled
     added, advice = order.report(report["status"], report["filled"])
     if added:
@@ -446,6 +451,7 @@ def _lost(desk: Desk, event: StreamLost) -> None:
     desk.reading[role] = False
     desk.seen_position.pop(role, None)
     desk.lessons.books.forget(role)
+    streams.lost(desk, role)
     for order in [o for o in desk.active.values() if o.role == role]:
         hear(desk, order, News.LOST, "its stream was lost")
 
@@ -526,6 +532,10 @@ def _position_seen(desk: Desk, event: PositionSeen) -> None:
 
 
 def _account_read(desk: Desk, event: AccountRead) -> None:
+    """A venue tells the leverage of a position only while there is one: the last word holds."""
+    before = desk.accounts.get(event.role)
+    if event.leverage is None and before is not None:
+        event = replace(event, leverage=before.leverage)
     desk.accounts[event.role] = event
 
 
@@ -582,6 +592,7 @@ LEARN: Mapping[type[Event], Callable[[Desk, Any], None]] = {
     Timer: _timer,
     StreamLost: _lost,
     StreamBack: _back,
+    StreamEnds: streams.ends,
     Snapshot: _snapshot,
     SnapshotFailed: _snapshot_failed,
     PositionSeen: _position_seen,

@@ -195,6 +195,15 @@ class StreamBack:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamEnds:
+    """The venue will end a stream of the account at this monotonic time: its session, or its age,
+    is over then."""
+
+    role: Role
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The answers of a barrier on one venue.
 
@@ -311,6 +320,7 @@ Event: TypeAlias = (
     | Timer
     | StreamLost
     | StreamBack
+    | StreamEnds
     | Snapshot
     | SnapshotFailed
     | PositionSeen
@@ -373,6 +383,14 @@ class Recover:
     role: Role
     orders: Mapping[str, str]
     since_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """Make the account's streams anew: lost and back."""
+
+    role: Role
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,6 +505,7 @@ Command: TypeAlias = (
     | Cancel
     | Query
     | Recover
+    | Renew
     | Read
     | Alarm
     | SetTimer

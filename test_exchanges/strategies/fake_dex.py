@@ -148,6 +148,8 @@ class FakeDex:
         )
         self.rest_counts: Counter[tuple[str, str]] = Counter()
         self.warmed = 0
+        self.freshened = 0
+        self.renewals: list[str] = []
         self.orders: dict[str, Truth] = {}
         self.fills: list[Fill] = []
         self.position = D(0)
