@@ -96,6 +96,7 @@ class HedgeConfig:
         resume: go on counting where the last run of this pair stopped.
         force: start although the last runs crashed quickly one after another.
         exclusive: nobody else trades on these accounts, so everything open may be canceled.
+        leverage: set on both venues and read back before the run; None: what is set stays.
         canary: try both venues with orders that cannot fill before the first quote.
         assumed_fees: by role, used where the venue does not tell its fees.
         reconcile_light, reconcile_full: seconds between two looks at positions and open orders,
@@ -127,6 +128,7 @@ class HedgeConfig:
     resume: bool = False
     force: bool = False
     exclusive: bool = False
+    leverage: Decimal | None = None
     canary: bool = True
     assumed_fees: Mapping[Role, FeeRates] = field(default_factory=dict)
     mode: Mode = "sim"
@@ -197,6 +199,10 @@ class HedgeConfig:
         yield (
             self.max_cost_bps < 0,
             f"maximum cost of {self.max_cost_bps} bps: give 0 or more; --gate no-loss is 0",
+        )
+        yield (
+            self.leverage is not None and self.leverage <= 0,
+            f"leverage {self.leverage}: give a number above 0",
         )
         yield (
             self.position_limit < self.size,

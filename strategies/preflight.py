@@ -7,17 +7,16 @@ then ends with those problems.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from mpdex.errors import AuthError, MpdexError, TransportError, UsageError
-from mpdex.types import StreamDown, Topic
+from mpdex.types import Topic
 from mpdex.utils.clock import Clock
 from mpdex.utils.orderbook import Book
 from strategies import checks
@@ -29,15 +28,13 @@ from strategies.findings import Findings
 from strategies.ledger import ZERO
 from strategies.outlook import Outlook, Prices, outlook
 from strategies.restart import Past, baseline_of, goes_on, objections
+from strategies.steady import wait_steady
 from strategies.venue import Venue
 from strategies.words import ROLES, AccountRead, ClockRead, Event, FundingRead, Role
 
 T = TypeVar("T")
 Venues = Mapping[Role, Venue]
 
-# Books must have been good for so long in a row, and get so long to become so.
-_STEADY_SECONDS, _STEADY_LIMIT = 5.0, 20.0
-_LOOK_SECONDS = 0.25
 # A run writes a few megabytes a day.
 _DISK_BYTES = 50_000_000
 
@@ -115,7 +112,8 @@ async def inspect(
         await _read_account(seen, role, change=change)
         await _start_streams(seen, role)
     if steady:
-        await _steady_books(seen, clock)
+        books = {role: book for role in ROLES if (book := _book_of(seen, role)) is not None}
+        await wait_steady(venues, books, clock, found)
     for role in listed:
         _look_at_book(seen, role)
         _prove_signing(seen, role)
@@ -161,11 +159,11 @@ async def _read_account(seen: Inspection, role: Role, *, change: bool) -> None:
     reading.positions = await _ask(seen, role, "positions", venue.get_positions, need=True)
     reading.collateral = await _ask(seen, role, "margin", venue.get_collateral, need=True)
     reading.leverage = await _ask(seen, role, "leverage", lambda: venue.get_leverage_info(symbol))
-    if change and wanted is not None and reading.leverage is not None:
-        if reading.leverage["leverage"] != wanted:
-            reading.leverage = await _ask(
-                seen, role, "leverage", lambda: venue.update_leverage(symbol, wanted), need=True
-            )
+    told = None if reading.leverage is None else reading.leverage["leverage"]
+    if change and wanted is not None and told != wanted:
+        reading.leverage = await _ask(
+            seen, role, "leverage", lambda: venue.update_leverage(symbol, wanted), need=True
+        )
     reading.skew_ms = await _ask(seen, role, "clock", venue.get_clock_skew)
     reading.fees = await _ask(seen, role, "fees", lambda: venue.get_fees(symbol))
     reading.funding = await _ask(seen, role, "funding", lambda: venue.get_funding_rate(symbol))
@@ -203,15 +201,17 @@ async def _ask(
 async def _start_streams(seen: Inspection, role: Role) -> None:
     reading, venue = seen.readings[role], seen.venues[role]
     assert reading.market is not None
-    topics = [Topic("book", reading.market["symbol"])]
-    topics += [Topic(channel) for channel in ("orders", "fills", "positions")]
+    topics = [Topic("book", reading.market["symbol"]), Topic("orders"), Topic("fills")]
+    if venue.ws_supported["get_position"]:
+        topics.append(Topic("positions"))
     try:
         await venue.start_streams(topics)
     except MpdexError as error:
         seen.found.refuse("streams", str(error), role)
         reading.silent = reading.silent or str(error)
     else:
-        seen.found.ok("streams", "book, orders, fills and positions are live", role)
+        live = ", ".join(topic.channel for topic in topics)
+        seen.found.ok("streams", f"live: {live}", role)
 
 
 def _look_at_book(seen: Inspection, role: Role) -> None:
@@ -245,67 +245,6 @@ def _prove_signing(seen: Inspection, role: Role) -> None:
         seen.found.refuse("signing", f"{error}; check the key and the installation", role)
     else:
         seen.found.ok("signing", "orders of both sides can be signed", role)
-
-
-# --------------------------------------------------------------------------- steady books
-
-
-class _Watch:
-    """Since when a book has been good without a break; None: it is not."""
-
-    def __init__(self, venue: Venue, book: Book, clock: Clock) -> None:
-        self.since: float | None = None
-        self._book, self._clock = book, clock
-        self._look(book)
-        self.stops = (
-            venue.on_orderbook(book.symbol, self._look),
-            venue.on_stream(self._lose),
-        )
-
-    def _look(self, book: Book) -> None:
-        bbo = None if book.stale else book.bbo()
-        good = bbo is not None and bbo["bid"] and bbo["ask"] and bbo["bid"] < bbo["ask"]
-        if not good:
-            self.since = None
-        elif self.since is None:
-            self.since = self._clock.monotonic()
-
-    def _lose(self, event: Any) -> None:
-        if isinstance(event, StreamDown):
-            self.since = None
-
-    def steady_at(self) -> float | None:
-        if self._book.stale:
-            self.since = None
-        return None if self.since is None else self.since + _STEADY_SECONDS
-
-
-async def _steady_books(seen: Inspection, clock: Clock) -> None:
-    """Waits until both books have been good for a while."""
-    watches = {
-        role: _Watch(seen.venues[role], book, clock)
-        for role in ROLES
-        if (book := _book_of(seen, role)) is not None
-    }
-    deadline = clock.monotonic() + _STEADY_LIMIT
-    try:
-        while (now := clock.monotonic()) < deadline:
-            due = [watch.steady_at() for watch in watches.values()]
-            last = max((at for at in due if at is not None), default=now)
-            if None not in due and last <= now:
-                break
-            await asyncio.sleep(_LOOK_SECONDS if None in due else last - now)
-    finally:
-        for watch in watches.values():
-            for stop in watch.stops:
-                stop()
-    for role, watch in watches.items():
-        at = watch.steady_at()
-        bad = [] if at is not None and at <= clock.monotonic() else [_UNSTEADY]
-        seen.found.judge("book", bad, f"good for {_STEADY_SECONDS:g} s", role)
-
-
-_UNSTEADY = f"its book was not good for {_STEADY_SECONDS:g} s in a row; try again later"
 
 
 # --------------------------------------------------------------------------- costs, disk
@@ -376,7 +315,7 @@ def _setup(seen: Inspection, past: Past) -> Setup:
         weak=frozenset(role for role in ROLES if readings[role].spec.canary == "weak"),
         silent=frozenset(role for role in ROLES if not readings[role].spec.reports_unfilled_ioc),
         readings=tuple(event for role in ROLES for event in _events(readings[role])),
-        notes=tuple([*seen.found.problems, *seen.found.warnings]),
+        notes=(*seen.found.problems, *seen.found.warnings),
         objections=tuple(seen.found.problems),
     )
 
