@@ -90,12 +90,8 @@ def _tend(desk: Desk, order: Tracked) -> None:
         desk.cancel(order, "its cost is not known")
         return
     move = judge(cycle.rest, view, order.remaining, _mood(desk, cycle, limits), desk.now)
-    old = desk.now - cycle.aged_from >= desk.config.fill_timeout
-    if desk.config.quoting == "static":
-        cycle.restarted = True
-        move = Move.GATE if move is Move.GATE else Move.HOLD
-    if move is not Move.GATE and old:
-        _grow_old(desk, cycle, order, view)
+    if move is not Move.GATE and desk.now - cycle.aged_from >= desk.config.fill_timeout:
+        _grow_old(desk, cycle, order, at_best(cycle.rest, view))
     elif move is not Move.HOLD and _may_requote(desk, move):
         _note_move(desk, cycle)
         cycle.leads = move is Move.ALONE
@@ -103,7 +99,7 @@ def _tend(desk: Desk, order: Tracked) -> None:
 
 
 def _mood(desk: Desk, cycle: Cycle, limits: Bound) -> Mood:
-    age = 0.0 if desk.config.quoting == "static" else desk.now - cycle.aged_from
+    age = 0.0 if _static(desk) else desk.now - cycle.aged_from
     return Mood(
         at_stage=stage(age, desk.config.fill_timeout),
         gate=limits.price,
@@ -113,9 +109,9 @@ def _mood(desk: Desk, cycle: Cycle, limits: Bound) -> Mood:
     )
 
 
-def _grow_old(desk: Desk, cycle: Cycle, order: Tracked, view: View) -> None:
+def _grow_old(desk: Desk, cycle: Cycle, order: Tracked, best: bool) -> None:
     """At the best price the place in the queue is worth one more turn; otherwise it is over."""
-    if not cycle.restarted and cycle.rest is not None and at_best(cycle.rest, view):
+    if best and not cycle.restarted and cycle.rest is not None and not _static(desk):
         cycle.restarted, cycle.aged_from, cycle.rest.at_stage = True, desk.now, 0
         return
     cycle.over, cycle.reason = True, "fill timeout"
@@ -126,7 +122,11 @@ def _may_requote(desk: Desk, move: Move) -> bool:
     """A breached gate is no question of budgets; for the rest the quote stays where it is."""
     if move is Move.GATE:
         return True
-    return desk.now >= desk.quote_after and not _out_of_moves(desk)
+    return desk.now >= desk.quote_after and not _out_of_moves(desk) and not _static(desk)
+
+
+def _static(desk: Desk) -> bool:
+    return desk.config.quoting == "static"
 
 
 def _out_of_moves(desk: Desk) -> bool:
