@@ -61,18 +61,22 @@ def ask(desk: Desk, order: Tracked) -> None:
 
 
 def _expect_answer(desk: Desk, order: Tracked) -> None:
-    """A missing answer, or a taker that rests, is UNKNOWN after the time an answer takes."""
-    resting = order.immediate and order.state.resting
-    patience = desk.setup.acks[order.role]
-    due = order.sent + (min(patience, _RESTS_SECONDS) if resting else patience)
-    waiting = resting or order.state is State.SENT
-    if not waiting or order.asking or order.ask_at is not None:
-        return
+    """A missing answer is UNKNOWN after the time an answer takes; a taker that rests is pulled."""
+    if order.immediate and order.state.resting:
+        _pull_taker(desk, order)
+    elif order.state is State.SENT and not order.asking and order.ask_at is None:
+        due = order.sent + desk.setup.acks[order.role]
+        if desk.now < due:
+            desk.wake(due)
+        else:
+            hear(desk, order, News.DOUBT, "no answer in time")
+
+
+def _pull_taker(desk: Desk, order: Tracked) -> None:
+    due = order.sent + _RESTS_SECONDS
     if desk.now < due:
         desk.wake(due)
-        return
-    hear(desk, order, News.DOUBT, "no answer in time")
-    if resting:
+    else:
         desk.cancel(order, "it should never rest")
 
 
