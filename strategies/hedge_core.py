@@ -220,6 +220,8 @@ def _wake_up(desk: Desk, slept: float) -> None:
     for role in desk.live:
         if desk.live[role]:
             desk.distrust(role, "time has passed unseen")
+    for order in desk.active.values():
+        order.forgive(slept)
 
 
 __all__ = [

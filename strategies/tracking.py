@@ -61,6 +61,13 @@ class Tracked(TrackedOrder):
     def key(self) -> OrderKey:
         return (self.role, self.client_id)
 
+    def forgive(self, slept: float) -> None:
+        """The machine slept: nobody can be blamed for not having answered meanwhile."""
+        if self.cancel_first is not None:
+            self.cancel_first += slept
+        if self.doubted_at is not None:
+            self.doubted_at += slept
+
     @property
     def reserved(self) -> Decimal:
         """The rest, signed, of an order that makes neutral; others reserve nothing."""

@@ -246,6 +246,8 @@ class AnyVenues(RuleBasedStateMachine):
     def teardown(self) -> None:
         """I2, I10, I11: neutral in time when faults end, whatever gates say, and a clean end."""
         world = self.world
+        if world.finished is not None and world.finished.code == 5:
+            return  # exposed, and told by a signal to leave it
         world.settle_down(FLAT_WITHIN)
         assert world.exposure == 0 or world.desk.phase is Phase.HALTED_EXPOSED
         world.settle_down(60)
