@@ -50,6 +50,7 @@ from mpdex.utils.orderbook import Book
 D = Decimal
 ZERO, MAKER_FEE, TAKER_FEE = D(0), D("-0.0001"), D("0.0005")
 WEALTH, LEVERAGE = D(100_000), D(10)
+FAR = D("0.01")
 
 
 def market(symbol: str = "ETH-PERP", **changes: Any) -> Market:
@@ -402,17 +403,26 @@ class FakeDex:
         if request.post_only:
             self.max_live = max(self.max_live, len([o for o in self.live() if o.request.post_only]))
             self._report("order", order)
-            for delay, size in self.auto_fill(request) if self.auto_fill else ():
+            takers = self.auto_fill(request) if self.auto_fill and self._near(request) else ()
+            for delay, size in takers:
                 self._later(delay, self.trade, request.client_id, size)
         else:
             size = request.size if plan.fill is None else min(plan.fill, request.size)
-            if size:
+            if size and self._near(request):
                 self._execute(order, size, "taker")
             if not order.status.terminal:
                 order.status = OrderStatus.CANCELED
                 self._report("order", order)
         if not landed.done():
             landed.set_result(None)
+
+    def _near(self, request: OrderRequest) -> bool:
+        """Whether anybody would trade with it; a canary's price nobody would."""
+        bbo = self._books[request.symbol].bbo()
+        assert request.price is not None
+        assert bbo["bid"] is not None
+        away = request.price / bbo["bid"] - 1
+        return (away if request.side == "buy" else -away) > -FAR
 
     def _execute(self, order: Truth, size: Decimal, liquidity: Any) -> None:
         request = order.request

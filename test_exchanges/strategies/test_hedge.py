@@ -20,6 +20,7 @@ from mpdex.errors import (
     OrderRejected,
     OutcomeUnknown,
     PostOnlyWouldCross,
+    SymbolRefused,
     TransportError,
 )
 from mpdex.utils.clock import LoopClock
@@ -492,3 +493,30 @@ def test_a_residue_below_the_minimum_value_is_taken_along(tmp_path: Path) -> Non
     assert_flat(stage)
     filled = [Decimal(row["filled"]) for row in rows(tmp_path, "cycles")]
     assert filled == [D("0.5"), D("0.48"), D("0.5"), D("0.48")]
+
+
+# --------------------------------------------------------------------------- before the first quote
+
+
+def test_canaries_come_back_and_the_run_goes_on(tmp_path: Path) -> None:
+    result, stage = play(tmp_path, canary=True)
+    assert result.exit_code == 0
+    assert_flat(stage)
+    first, *_ = stage.hedge.sent
+    assert (first.time_in_force, stage.hedge.orders[first.client_id].filled) == ("IOC", 0)
+    assert (result.summary["attempts"], result.summary["successes"]) == (4, 4)
+
+
+def test_a_hedge_venue_that_refuses_every_order_ends_the_run_before_it_began(
+    tmp_path: Path,
+) -> None:
+    """HG-01: the symbol is listed, and still no order is taken."""
+
+    def arrange(stage: Stage) -> None:
+        stage.hedge.plans = [Plan(error=SymbolRefused("unknown market", venue="h"))] * 9
+
+    result, stage = play(tmp_path, arrange, canary=True)
+    assert result.exit_code == 3
+    assert "--hedge-symbol" in result.summary["reason"]
+    assert stage.primary.sent == []
+    assert len(stage.hedge.sent) == 1
