@@ -110,7 +110,7 @@ def book_trouble(tick: BookTick | None, now: float, oldest: float) -> str:
         return "has an empty side"
     if tick.bids[0][0] >= tick.asks[0][0]:
         return CROSSED
-    if now - tick.at > oldest:
+    if now - tick.at + tick.lag > oldest:
         return f"is older than {oldest:g} s"
     return ""
 
@@ -271,17 +271,18 @@ def funding_bearable(facts: Facts) -> str:
     return ""
 
 
-# Without these no order can be priced at all.
+# Without these no order can be priced at all. How far apart the two prices are is no reason to keep
+# a pair open.
 BASICS: tuple[Guard, ...] = (
     streams_live,
     books_valid,
     prices_believed,
-    same_asset,
     clip_hedgeable,
 )
 
 GATES: tuple[Guard, ...] = (
     *BASICS,
+    same_asset,
     primary_not_frozen,
     hedge_deep_enough,
     spread_sane,

@@ -15,7 +15,6 @@ from typing import Any
 from mpdex.types import Fill, Order, OrderStatus
 from mpdex.utils.orders import Advice, News, State
 from strategies import external, refusals, streams
-from strategies.books import Own
 from strategies.cycles import tally
 from strategies.desk import Cycle, Desk, Orphan
 from strategies.ledger import ZERO
@@ -327,9 +326,10 @@ def _not_known(desk: Desk, event: OutcomeNotKnown) -> None:
 
 
 def _cancel_acked(desk: Desk, event: CancelAcked) -> None:
+    """A hint: what was filled by then counts, that it is the end must be reported or asked."""
     if event.order is not None:
         report: Order = {**event.order, "client_order_id": event.client_id}
-        take_order(desk, event.role, report, None)
+        take_order(desk, event.role, {**report, "status": OrderStatus.PENDING}, None)
     order = desk.active.get((event.role, event.client_id))
     if order is not None:
         order.ask_at = desk.now + _ASK_AFTER_CANCEL
@@ -424,20 +424,13 @@ def _order_seen(desk: Desk, event: OrderSeen) -> None:
 
 
 def _tick(desk: Desk, event: BookTick) -> None:
-    if not desk.lessons.see(event, _own_quote(desk, event.role)):
+    own = desk.lessons.own(desk.now) if event.role == "primary" else None
+    if not desk.lessons.see(event, own):
         return
     desk.ticks[event.role] = event
     mid = event.mid
     if mid is not None:
         desk.last_mid[event.role] = (mid, event.at)
-
-
-def _own_quote(desk: Desk, role: Role) -> Own | None:
-    """What of a venue's book is ours."""
-    slot = desk.slot if role == "primary" else None
-    if slot is None or slot.immediate or slot.price is None:
-        return None
-    return Own(slot.side, slot.price, slot.remaining)
 
 
 def _timer(desk: Desk, event: Timer) -> None:

@@ -17,6 +17,8 @@ from strategies.words import BookTick, Kind, Role, Source
 
 _BPS = Decimal(10_000)
 _ZERO = Decimal(0)
+# Books lag behind the news about our own orders.
+_ECHO = 0.5
 
 
 @dataclass(slots=True)
@@ -26,6 +28,7 @@ class Lessons:
     Attributes:
         full: the position limit was reached and the pair has not been closed since.
         full_since: monotonic; when closing began. None: it has not.
+        last_quote, quoted_at: the latest quote, and when it was last seen in its slot.
         moves: requotes in all; unfilled_moves: since a quote traded last.
     """
 
@@ -36,6 +39,8 @@ class Lessons:
     latencies: Latencies
     full: bool = False
     full_since: float | None = None
+    last_quote: Tracked | None = None
+    quoted_at: float = 0.0
     moves: int = 0
     unfilled_moves: int = 0
 
@@ -49,6 +54,13 @@ class Lessons:
             markouts=Markouts(limits),
             latencies=Latencies(limits),
         )
+
+    def own(self, now: float) -> Own | None:
+        """What a book of the primary may show of ours, for a moment after its end, too."""
+        quote = self.last_quote
+        if quote is None or quote.price is None or now - self.quoted_at > _ECHO:
+            return None
+        return Own(quote.side, quote.price, quote.size - quote.cum)
 
     def see(self, tick: BookTick, own: Own | None) -> bool:
         """Takes a book; False where it is not to be believed yet."""

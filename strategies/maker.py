@@ -39,6 +39,8 @@ _UNDER_WAY = (*QUOTING, Phase.PAUSED)
 # A part-filled quote rests while the first hedge of it is under way; a second attempt is a failure.
 _HEALTHY_ATTEMPTS = 1
 _SECOND, _MINUTE = 1.0, 60.0
+# No cycle begins in the step that ended one: it may have been the last.
+_BREATH = 0.001
 
 
 # --------------------------------------------------------------------------- pull
@@ -49,6 +51,7 @@ def keep_or_pull(desk: Desk) -> None:
     order = desk.slot
     if order is None or order.immediate:
         return
+    desk.lessons.last_quote, desk.lessons.quoted_at = order, desk.now
     reason = _objection(desk, order)
     if reason:
         desk.cancel(order, reason)
@@ -84,7 +87,7 @@ def _tend(desk: Desk, order: Tracked) -> None:
     cycle = desk.cycle
     if not order.state.resting or order.immediate or cycle is None or cycle.rest is None:
         return
-    view = _view(desk, cycle.side, order)
+    view = _view(desk, cycle.side)
     limits = bound(desk, cycle.side, closing=cycle.closing)
     if view is None or limits is None:
         desk.cancel(order, "its cost is not known")
@@ -162,7 +165,7 @@ def _open(desk: Desk) -> None:
 
 def _place(desk: Desk, cycle: Cycle) -> str:
     """Sends a quote; why not, where none makes sense. Only a quote begins a cycle."""
-    view = _view(desk, cycle.side, None)
+    view = _view(desk, cycle.side)
     limits = bound(desk, cycle.side, closing=cycle.closing)
     if view is None or limits is None:
         return "the cost is not known"
@@ -256,14 +259,12 @@ def _cycle(desk: Desk, kind: Kind, side: Side, closing: bool, size: Decimal) -> 
     )
 
 
-def _view(desk: Desk, side: Side, order: Tracked | None) -> View | None:
-    tick = desk.ticks.get("primary")
+def _view(desk: Desk, side: Side) -> View | None:
+    tick, own = desk.ticks.get("primary"), desk.lessons.own(desk.now)
     if tick is None:
         return None
-    own = None
-    if order is not None and order.price is not None:
-        own = (order.price, order.remaining)
-    return look(tick, side, desk.setup.markets["primary"], own)
+    mine = (own.price, own.size) if own is not None and own.side == side else None
+    return look(tick, side, desk.setup.markets["primary"], mine)
 
 
 def _remember_prices(desk: Desk, cycle: Cycle, limits: Bound | None, price: Decimal) -> None:
@@ -316,7 +317,7 @@ def finish_cycle(desk: Desk) -> None:
     cycle.ended = desk.now
     cycle.exposure.update(desk.ledger.exposure, desk.now)
     desk.ended.append(cycle)
-    desk.quote_after = max(desk.quote_after, desk.now + desk.config.cool_down)
+    desk.quote_after = max(desk.quote_after, desk.now + max(desk.config.cool_down, _BREATH))
     if cycle.kind is Kind.FLATTEN:
         desk.flatten_misses = 0 if traded else desk.flatten_misses + 1
     if cycle.counts:

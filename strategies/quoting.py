@@ -157,17 +157,24 @@ def judge(rest: Rest, view: View, size: Decimal, mood: Mood, now: float) -> Move
         return Move.GATE
     lag = view.ahead(view.near[0], rest.price) if view.near is not None else ZERO
     rest.behind_since = _since(rest.behind_since, lag > view.hold_distance, now)
-    if _lasted(rest.behind_since, now, _BEHIND_SECONDS):
+    behind = _lasted(rest.behind_since, now, _BEHIND_SECONDS)
+    if behind and _gain(rest, view, size, mood) >= view.hold_distance:
         return Move.BEHIND
     if at_stage > rest.at_stage:
-        better = quote_price(view, size, mood)
-        if better is not None and view.ahead(better, rest.price) >= view.market["tick"]:
+        if _gain(rest, view, size, mood) >= view.market["tick"]:
             return Move.STAGE
         rest.at_stage = at_stage
     rest.alone_since = _since(rest.alone_since, at_stage < 2 and -lag > view.depth, now)
     if _lasted(rest.alone_since, now, _ALONE_SECONDS):
         return Move.ALONE
     return Move.HOLD
+
+
+def _gain(rest: Rest, view: View, size: Decimal, mood: Mood) -> Decimal:
+    """How much nearer a new quote would be: where the gate holds it back, nothing is gained, and
+    the place in the queue would be lost."""
+    better = quote_price(view, size, mood)
+    return ZERO if better is None else view.ahead(better, rest.price)
 
 
 def at_best(rest: Rest, view: View) -> bool:
