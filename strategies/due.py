@@ -113,7 +113,8 @@ def _expect_fate(desk: Desk, order: Tracked) -> None:
         return
     if order.doubted_at is None:
         order.doubted_at = desk.now
-    due = order.doubted_at + desk.setup.bound(order.role, immediate=order.immediate) + _PROOF_SECONDS
+    bound = desk.setup.bound(order.role, immediate=order.immediate)
+    due = order.doubted_at + bound + _PROOF_SECONDS
     if order.escalated:
         return
     if desk.now < due:

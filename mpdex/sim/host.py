@@ -210,10 +210,16 @@ class VenueHost:
         bucket = self._buckets.setdefault((scope, whose), Bucket(limit))
         return bucket.take(weight, self._clock.monotonic())
 
+    def client_id_of(self, request: SimRequest) -> str:
+        """Client id of the order that a request is about, whichever id it names."""
+        said = self.venue.describe(request)
+        known = self.exchange.orders.get(said.get("order_id", ""))
+        return said.get("client_id", "") or (known.client_id if known is not None else "")
+
     def _situation(self, job: Job, transport: str) -> Situation:
         said = self.venue.describe(job.request)
         words = {name for name, value in said.items() if value == "true"}
-        purpose = self._faults.purpose_of(self.venue.name, said.get("client_id", ""))
+        purpose = self._faults.purpose_of(self.venue.name, self.client_id_of(job.request))
         if purpose:
             words.add(purpose)
         if job.op in _SNAPSHOTS:

@@ -1,0 +1,389 @@
+"""Order entry: OE-01 to OE-24 of the fault matrix."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+from faults.moments import journal, sent
+from faults.telling import (
+    CALM,
+    SOON,
+    SWAPPED,
+    alarms,
+    asked_at,
+    began,
+    booked,
+    ended,
+    hedged_within,
+    hedges,
+    on_quote,
+    one_after_another,
+    quotes,
+    said,
+    total,
+    unknown,
+)
+
+from mpdex.lab.run import Lab
+
+PAIRS = pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["socket", "rest"])
+# A venue that bounds no resting order's request: its fate stays open for so long (HEDGE 11).
+WEAK = 30.0
+BOUND = 5.0  # of the venue that bounds them
+RESOLVED = 4.0  # three spaced questions, as quick as the venue's limits let them be
+
+LOST = {
+    "no answer": "drop_response",
+    "reset": "drop_response(reset)",
+    "502": "http(502, '<html>bad gateway</html>', accept=true)",
+    "504": "http(504, '', accept=true)",
+}
+
+
+@pytest.mark.fault("OE-01", tier=1)
+@PAIRS
+@pytest.mark.parametrize("lost", LOST.values(), ids=LOST.keys())
+def test_oe_01_an_answer_lost_is_not_a_failure(row, lost, pair):
+    verdict = row(f"P.place.nth(3) -> {lost}", cycles=4, outcome="R", **pair)
+    assert one_after_another(quotes(verdict))
+    for quote in quotes(verdict):
+        assert booked(verdict, quote) == quote.filled
+    assert total(verdict.fills("P")) == total(verdict.fills("H"))
+
+
+@pytest.mark.fault("OE-01", tier=1)
+@PAIRS
+def test_oe_01_without_answer_and_event_it_is_unknown_until_it_is_found(row, pair):
+    """The stream says nothing of it either: it is canceled by its id, and its fill is found."""
+    verdict = row(
+        "P.place.nth(1) -> drop_response, fill(0.4q, at=resting)",
+        during=on_quote(1, "P.ws_private.between(0, 4s) -> lose(0)"),
+        size="0.05",
+        outcome="R",
+        **CALM,
+        **pair,
+    )
+    lost = quotes(verdict)[0]
+    assert unknown(verdict, lost) is not None
+    assert one_after_another(quotes(verdict))
+    assert lost.filled == booked(verdict, lost) == Decimal("0.02")
+    assert verdict.to_flat < 5
+
+
+@pytest.mark.fault("OE-02", tier=1)
+@pytest.mark.parametrize(("pair", "bound"), [({}, WEAK), (SWAPPED, BOUND)], ids=["socket", "rest"])
+def test_oe_02_a_request_that_never_arrived_is_proven_dead_not_assumed_so(row, pair, bound):
+    verdict = row("P.place.nth(2) -> drop_request", cycles=3, outcome="R", **pair)
+    lost = [i for i in verdict.trail.intents.values() if i.purpose == "maker"][1]
+    assert lost.client_id not in {order.client_id for order in verdict.orders("P")}
+    assert said(verdict, f"{lost.client_id} is proven gone")
+    waited = began(quotes(verdict)[1]) - asked_at(verdict, lost.client_id)
+    assert bound < waited < bound + RESOLVED
+
+
+@pytest.mark.fault("OE-03", tier=1)
+@PAIRS
+@pytest.mark.parametrize("fills", ["", ", fill(q, at=before_place_ack)"], ids=["rests", "fills"])
+def test_oe_03_an_order_that_lands_after_we_gave_up_is_found(row, pair, fills):
+    """It lands after 4 s; until then every query says that there is no such order."""
+    verdict = row(
+        f"P.place.nth(1) -> delay(4s, land=true){fills}",
+        during=on_quote(1, "P.query_order.between(0, 4s) -> not_found"),
+        outcome="R",
+        size="0.05",
+        **CALM,
+        **pair,
+    )
+    late = quotes(verdict)[0]
+    assert began(late) - asked_at(verdict, late.client_id) > 4
+    assert unknown(verdict, late) is not None
+    assert one_after_another(quotes(verdict))
+    assert late.filled == booked(verdict, late) == (Decimal("0.05") if fills else 0)
+    assert ended(late) - began(late) < 4, "it was not pulled"
+    assert total(verdict.fills("P")) == total(verdict.fills("H"))
+
+
+@pytest.mark.fault("OE-04", tier=1)
+@pytest.mark.parametrize("lost", ["drop_response", "drop_response(reset)", "drop_request(reset)"])
+def test_oe_04_no_intent_is_sent_again_by_another_way(row, lost):
+    arrived: Counter[str] = Counter()
+
+    async def count(lab: Lab) -> None:
+        def hear(venue, op, request):
+            if op == "place":
+                arrived[lab.world.venues[venue].describe(request)["client_id"]] += 1
+
+        for host in lab.world.server.hosts.values():
+            host.arrivals.append(hear)
+
+    verdict = row(f"P.place.transport(ws).nth(2) -> {lost}", cycles=3, outcome="R", during=count)
+    assert verdict.counts["grvt", "rest", "place"] == 0
+    assert set(arrived.values()) == {1}
+    assert set(arrived) == set(verdict.trail.intents)
+
+
+@pytest.mark.fault("OE-05", tier=1)
+@PAIRS
+def test_oe_05_a_refusal_that_comes_after_the_acknowledgement_is_heeded(row, pair):
+    verdict = row("P.place.nth(2) -> ack_then(REJECTED, 300)", cycles=3, outcome="R", **pair)
+    refused = quotes(verdict)[1]
+    assert refused.status == "rejected"
+    assert one_after_another(quotes(verdict))
+    assert quotes(verdict)[2].created_ns > refused.updated_ns
+    assert unknown(verdict, refused) is None
+
+
+@pytest.mark.fault("OE-05", tier=1)
+@PAIRS
+def test_oe_05_an_acknowledgement_that_nothing_follows_becomes_unknown(row, pair):
+    verdict = row("P.place.nth(2) -> ack_then(none)", cycles=3, outcome="R", **pair)
+    lost = quotes(verdict)[1]
+    assert one_after_another(quotes(verdict))
+    waited = asked_at(verdict, quotes(verdict)[2].client_id) - asked_at(verdict, lost.client_id)
+    assert 1 < waited < BOUND + RESOLVED
+
+
+BODIES = {
+    "error in 200": 'http(200, \'{"code": 1002, "message": "internal"}\', accept=%s)',
+    "page": "http(200, '<html><body>busy</body></html>', accept=%s)",
+    "empty": "http(200, '', accept=%s)",
+    "other shape": "http(200, '{\"ok\": true}', accept=%s)",
+}
+
+
+@pytest.mark.fault("OE-06", tier=1)
+@PAIRS
+@pytest.mark.parametrize("acts", ["true", "false"], ids=["it acted", "it did not"])
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+def test_oe_06_an_unreadable_answer_is_neither_yes_nor_no(row, body, acts, pair):
+    verdict = row(f"P.place.nth(2) -> {body % acts}", cycles=3, outcome="R", **pair)
+    assert one_after_another(quotes(verdict))
+    intents = [i for i in verdict.trail.intents.values() if i.purpose == "maker"]
+    doubted = intents[1].client_id
+    landed = [o for o in verdict.orders("P") if o.client_id == doubted]
+    assert bool(landed) is (acts == "true")
+    if not landed:
+        assert said(verdict, f"{doubted} is UNKNOWN")
+        assert said(verdict, f"{doubted} is proven gone")
+    assert total(verdict.fills("P")) == total(verdict.fills("H"))
+
+
+@pytest.mark.fault("OE-06", tier=1)
+@pytest.mark.parametrize("acts", ["true", "false"], ids=["it acted", "it did not"])
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+def test_oe_06_an_unreadable_answer_to_a_hedge_does_not_double_it(row, body, acts):
+    verdict = row(f"H.place.nth(2) -> {body % acts}", cycles=2, outcome="R")
+    assert total(verdict.fills("P")) == total(verdict.fills("H"))
+    doubted = [i for i in verdict.trail.intents.values() if i.purpose == "hedge"][1].client_id
+    assert (doubted in {o.client_id for o in hedges(verdict)}) is (acts == "true")
+
+
+@pytest.mark.fault("OE-07", tier=1)
+@pytest.mark.parametrize(
+    ("refusal", "pair"),
+    [
+        ("reject(POST_ONLY)", {}),
+        ("reject(POST_ONLY)", SWAPPED),
+        ("ack_then(CANCELED, 50)", {}),
+        ("ack_then(CANCELED, 50)", SWAPPED),
+    ],
+    ids=["socket", "rest", "accepted first, socket", "accepted first, rest"],
+)
+def test_oe_07_a_quote_that_would_cross_waits_for_a_newer_book(row, refusal, pair):
+    """Books are silent for a second and a half after the refusal: so long is there no new quote."""
+    verdict = row(
+        f"P.place.nth(2) -> {refusal}",
+        during=on_quote(2, "P.ws_public -> silence(1500)"),
+        cycles=3,
+        outcome="R",
+        **pair,
+    )
+    placed = [i.at_ns for i in verdict.trail.intents.values() if i.purpose == "maker"]
+    assert placed[2] - placed[1] > 1.4e9
+    assert {c["outcome"] for c in journal(verdict, "cycle")} == {"filled"}
+
+
+@pytest.mark.fault("OE-08", tier=1)
+@pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["socket", "rest"])
+def test_oe_08_a_storm_of_post_only_refusals_costs_three_a_second_at_most(row, pair):
+    """After three of them the price is a tick farther from the market."""
+    calm = {**CALM, "fill_timeout": 10, "cycles": 1}
+    storm = on_quote(1, "P.place.between(0, 6s) -> reject(POST_ONLY)")
+    verdict = row(during=storm, outcome="R", **calm, **pair)
+    placed = [i for i in journal(verdict, "intent") if i["purpose"] == "maker"]
+    times = [i["ts_ns"] / 1e9 for i in placed]
+    assert len(placed) > 4
+    assert max(sum(t <= other < t + 1 for other in times) for t in times) <= 3
+    assert Decimal(placed[3]["price"]) < Decimal(placed[0]["price"])
+    assert placed[3]["side"] == "buy"
+    assert journal(verdict, "cycle")[0]["requotes"] < 3, "a refusal is no move of the quote"
+
+
+@pytest.mark.fault("OE-09", tier=2)
+def test_oe_09_a_quote_that_took_is_hedged_and_its_true_fee_booked(row):
+    verdict = row("P.place.nth(1) -> mutate(post_only=False, price=3010)", **{**CALM, "cycles": 1})
+    took = verdict.fills("P")[0]
+    assert took.liquidity == "taker"
+    assert hedged_within(verdict, took) < SOON
+    trade = next(t for t in journal(verdict, "trade") if t["role"] == "primary")
+    assert Decimal(trade["fee"]) == round(took.fee, 6) > 0
+    assert said(verdict, "a post-only order took liquidity")
+    assert verdict.exit_code == 0
+
+
+@pytest.mark.fault("OE-09", tier=2)
+def test_oe_09_a_venue_that_does_it_twice_is_left(row):
+    verdict = row(
+        "P.place.nth(1) -> mutate(post_only=False, price=3010)",
+        "P.place.nth(2) -> mutate(post_only=False, price=2990)",
+        outcome="HF",
+        **{**CALM, "cycles": 5},
+    )
+    assert "post-only" in verdict.summary["reason"]
+    assert len(quotes(verdict)) == 2
+    assert alarms(verdict, "halt")
+
+
+DUPLICATE = '{"code":"INVALID_ORDER","message":"Duplicate client order id"}'
+
+
+@pytest.mark.fault("OE-10", tier=1)
+def test_oe_10_a_duplicate_id_means_that_an_earlier_copy_may_live(row):
+    """The order did land; the answer is to a second copy of the same request."""
+    verdict = row(
+        f"P.place.nth(2) -> http(400, '{DUPLICATE}', accept=true), fill(0.5q, at=before_place_ack)",
+        cycles=2,
+        outcome="R",
+        **SWAPPED,
+    )
+    landed = quotes(verdict)[1]
+    assert unknown(verdict, landed) is not None
+    assert booked(verdict, landed) == landed.filled > 0
+    assert one_after_another(quotes(verdict))
+
+
+@pytest.mark.fault("OE-10", tier=1)
+@pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["socket", "rest"])
+def test_oe_10_no_copy_is_sent_before_the_first_is_proven_dead(row, pair):
+    verdict = row("P.place.nth(2) -> reject(DUPLICATE_CID)", cycles=2, outcome="R", **pair)
+    refused = [i for i in verdict.trail.intents.values() if i.purpose == "maker"][1]
+    assert said(verdict, f"{refused.client_id} is UNKNOWN")
+    assert said(verdict, f"{refused.client_id} is proven gone")
+
+
+@pytest.mark.fault("OE-10", tier=1)
+@pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["socket", "rest"])
+def test_oe_10_ids_are_never_used_again_not_even_by_the_next_run(row, pair):
+    verdict = row("crash(after_send, maker)", cycles=2, restart_after=0.01, outcome="R", **pair)
+    assert len(verdict.exit_codes) == 2
+    ids = [(i["role"], i["client_id"]) for i in journal(verdict, "intent")]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.fault("OE-11", tier=1)
+@pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["backpack", "grvt"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_oe_11_a_refused_nonce_is_mended_by_the_next_request(row, times, pair):
+    """While the maker's cancel is under way. Neither venue shares a signing key with the other; one
+    allocator for each key is what a venue with sequential nonces adds."""
+    verdict = row(
+        "P.cancel.nth(1) -> fill(0.5q, at=after_cancel_send)",
+        f"H.place.hedge -> reject(NONCE) x {times}",
+        outcome="R",
+        **CALM,
+        **pair,
+    )
+    fill = verdict.fills("P")[0]
+    assert hedged_within(verdict, fill) < SOON
+    assert total(verdict.fills("H")) == total(verdict.fills("P"))
+    assert not sent(verdict, "P", "unwind")
+    intents = [i for i in journal(verdict, "intent") if i["purpose"] == "hedge"]
+    assert len(intents) == times + 1
+    assert len({i["client_id"] for i in intents}) == times + 1
+
+
+@pytest.mark.fault("OE-11", tier=1)
+def test_oe_11_a_nonce_that_is_refused_for_ever_leads_to_an_unwind(row):
+    verdict = row(
+        "P.place.nth(1) -> fill(0.5q, at=resting)",
+        "H.place.hedge -> reject(NONCE) x 3",
+        outcome="R",
+        **CALM,
+    )
+    assert len([i for i in journal(verdict, "intent") if i["purpose"] == "hedge"]) == 3
+    assert total(f for f in verdict.fills("H")) == 0
+    assert verdict.position("P") == 0
+    assert verdict.to_flat < 3
+
+
+@pytest.mark.fault("OE-12", tier=1)
+@pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["socket", "rest"])
+def test_oe_12_an_acknowledged_cancel_is_a_hint_and_the_order_may_still_fill(row, pair):
+    """Two cancels are acknowledged and not done; the order fills two seconds after the first."""
+    verdict = row(
+        "P.cancel.nth(1) -> ack_ok, fill(q, at=after_cancel_ack, after=2s)",
+        "P.cancel.nth(2) -> ack_ok",
+        outcome="R",
+        **CALM,
+        **pair,
+    )
+    fill = verdict.fills("P")[0]
+    assert fill.order is quotes(verdict)[0]
+    assert hedged_within(verdict, fill) < SOON
+    assert one_after_another(quotes(verdict))
+    assert len(hedges(verdict)) == 1
+
+
+@pytest.mark.fault("OE-13", tier=1)
+@pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["socket", "rest"])
+def test_oe_13_a_cancel_that_finds_nothing_is_a_probable_fill(row, pair):
+    """The fill is reported three seconds late; it is asked for, and hedged, long before."""
+    verdict = row(
+        "P.cancel.nth(1) -> fill(q, at=after_cancel_send, report_delay=3s)",
+        outcome="R",
+        **CALM,
+        **pair,
+    )
+    fill = verdict.fills("P")[0]
+    assert hedged_within(verdict, fill) < SOON
+    assert one_after_another(quotes(verdict))
+    assert total(verdict.fills("H")) == fill.size
+    assert booked(verdict, fill.order) == fill.size
+
+
+@pytest.mark.fault("OE-14", tier=1)
+@pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["socket", "rest"])
+def test_oe_14_a_cancel_that_overtakes_its_order_is_repeated(row, pair):
+    """The hedge venue's stream drops a tenth of a second after the order has left."""
+    verdict = row(
+        "P.place.nth(1) -> delay(800)",
+        during=on_quote(1, "H.ws_private.at(100) -> disconnect(300)"),
+        outcome="R",
+        **{**CALM, "fill_timeout": 10, "cycles": 1},
+        **pair,
+    )
+    late = quotes(verdict)[0]
+    first, *_ = [c["ts_ns"] for c in journal(verdict, "cancel") if c["client_id"] == late.client_id]
+    assert first < late.created_ns
+    assert late.status == "canceled"
+    assert ended(late) - began(late) < 4
+    assert one_after_another(quotes(verdict))
+
+
+@pytest.mark.fault("OE-15", tier=1)
+@pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["socket", "rest"])
+@pytest.mark.parametrize("lost", ["drop_response", "drop_request"])
+def test_oe_15_a_cancel_without_an_answer_is_repeated_until_the_end_is_known(row, lost, pair):
+    verdict = row(
+        f"P.cancel.nth(1) -> {lost}", f"P.cancel.nth(2) -> {lost}", outcome="R", idle=True,
+        **CALM, **pair,
+    )  # fmt: skip
+    assert one_after_another(quotes(verdict))
+    first = quotes(verdict)[0]
+    times = [c["ts_ns"] for c in journal(verdict, "cancel") if c["client_id"] == first.client_id]
+    if lost == "drop_request":
+        assert [round((b - a) / 1e9) for a, b in pairwise(times)][:2] == [1, 2]
+    assert first.status == "canceled"
