@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from math import inf
 from typing import Any, Literal
 
 from mpdex.alerts import Alerts
@@ -71,6 +72,7 @@ _LEVELS = 3
 _STATUS_SECONDS = 1.0
 # A venue may close a connection that is idle for a minute; a hedge should not have to open one.
 _WARM_SECONDS = 30.0
+_DAY = 86_400.0
 # What a power cut may take of a hedge's lines.
 _SYNC_SECONDS = 0.02
 _BASIS_SECONDS = 60.0
@@ -282,10 +284,21 @@ class Driver:
                     book.vwap("sell", size),
                     book.depth_within("buy", reach, enough),
                     book.depth_within("sell", reach, enough),
+                    self._lag(role, book.updated_ms),
                 )
             )
 
         return hear
+
+    def _lag(self, role: Role, updated_ms: int | None) -> float:
+        """How old news is when it is read: a late frame, or one that waited here.
+
+        A time far in the future is in other units, or nobody's: such news has no age at all.
+        """
+        if updated_ms is None:
+            return 0.0
+        lag = (self._clock.now_ms() + self.desk.skew_ms.get(role, 0.0) - updated_ms) / 1000
+        return inf if lag < -_DAY else max(lag, 0.0)
 
     def _hear_stream(self, role: Role) -> Callable[[Any], None]:
         """A venue is back when every connection that was lost is."""

@@ -39,7 +39,7 @@ from strategies.hedging import work_debt
 from strategies.intake import LEARN
 from strategies.maker import finish_cycle, keep_or_pull, quote
 from strategies.probe import probe_hedge
-from strategies.streams import listen, renew_in_time
+from strategies.streams import listen, renew_in_time, watch_book
 from strategies.words import Command, Event, Role, SetTimer
 
 Worker: TypeAlias = Callable[[Desk], None]
@@ -134,6 +134,7 @@ ENTER: Mapping[Phase, Worker] = {
 }
 
 _ALWAYS: tuple[Worker, ...] = (
+    watch_book,
     watch_orders,
     work_debt,
     settle_orphans,
@@ -172,7 +173,7 @@ def step(desk: Desk, event: Event, now: float) -> tuple[Desk, list[Command]]:
     desk.now = now
     desk.wake_at = None
     if desk.phase is not Phase.STOPPED:
-        if slept > _ASLEEP:
+        if slept > _ASLEEP and desk.phase is not Phase.STARTING:
             _wake_up(desk, slept)
         LEARN[type(event)](desk, event)
         _work(desk)

@@ -141,9 +141,9 @@ def take_order(
     order.unverified, order.absent = False, 0
     if source is not None:
         order.sources.add(source)
-    streams.shown(desk, order, report, source)
     settled = order.settled
     added, advice = order.report(report["status"], report["filled"])
+    streams.shown(desk, order, report, source, added)
     if added:
         _infer(desk, order, report, added)
     if settled:

@@ -2,7 +2,8 @@
 
 A connection may stay open while the account's channel on it has gone silent: pings are answered,
 prices flow, own orders are told by nobody. What a venue has answered about an order must therefore
-come by its stream, too. If it does not, the streams are made anew, and the venue is read.
+come by its stream, too. If it does not, the streams are made anew, and the venue is read. And what
+the public book says about a quote of ours must agree with what we believe of it.
 
 A connection that the venue will end is made anew at a good time: nothing rests, nothing is owed,
 and no pair is open, unless the end is near.
@@ -10,25 +11,33 @@ and no pair is open, unless the end is near.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from mpdex.types import Order, OrderStatus
 from strategies.desk import Desk
 from strategies.tracking import Tracked
-from strategies.words import ROLES, Renew, Role, Source, StreamEnds
+from strategies.words import ROLES, BookTick, Renew, Role, Source, StreamEnds
 
 # Seconds by which a stream may lag behind an answer.
 _LAG = 3.0
+# Seconds by which the news of a fill may lag behind the book.
+_MISSING = 1.0
 # Seconds before its end from which a connection is renewed as soon as nothing is open, and as soon
 # as nothing is under way. Made anew it is without us a minute before.
 _EARLY, _LATE = 900.0, 180.0
 
 
-def shown(desk: Desk, order: Tracked, report: Order, source: Source | None) -> None:
-    """Something other than the stream has told that an order lives, or has traded."""
+def shown(desk: Desk, order: Tracked, report: Order, source: Source | None, added: Decimal) -> None:
+    """A report on an order: the stream's own, or one that it must tell, too.
+
+    Args:
+        added: what the report knows to have traded beyond everything before it.
+    """
     if source in ("stream", "cum"):
         desk.unheard.pop(order.key, None)
         return
-    tells = report["status"] is OrderStatus.OPEN or report["filled"] > 0
-    if tells and not order.sources & {"stream", "cum"} and desk.up[order.role]:
+    rests = report["status"] is OrderStatus.OPEN and not order.sources & {"stream", "cum"}
+    if (rests or added) and desk.up[order.role]:
         desk.unheard.setdefault(order.key, desk.now)
 
 
@@ -51,6 +60,37 @@ def listen(desk: Desk) -> None:
             desk.wake(due)
         elif desk.up[key[0]]:
             renew(desk, key[0], f"silent about an order for {_LAG:g} s")
+
+
+def watch_book(desk: Desk) -> None:
+    """A quote that was in the public book and is not any more has traded, or is gone: ask."""
+    order, tick = desk.slot, desk.ticks.get("primary")
+    if order is None or tick is None or order.immediate or order.canceling:
+        return
+    there = in_book(tick, order) if order.state.resting else None
+    if there:
+        order.in_book, order.missing_since = True, None
+    elif there is False and order.in_book:
+        order.missing_since = order.missing_since or desk.now
+        due = order.missing_since + _MISSING
+        if desk.now < due:
+            desk.wake(due)
+        elif not order.asking and order.ask_at is None:
+            order.in_book, order.ask_at = False, desk.now
+            desk.note("the book does not show our quote any more")
+
+
+def in_book(tick: BookTick, order: Tracked) -> bool | None:
+    """Whether a level can hold an order; None: that far the levels at hand do not reach."""
+    levels = tick.bids if order.side == "buy" else tick.asks
+    if not levels or order.price is None:
+        return None
+    for price, size in levels:
+        if price == order.price:
+            return size >= order.remaining
+    worst = levels[-1][0]
+    within = order.price > worst if order.side == "buy" else order.price < worst
+    return False if within else None
 
 
 def renew_in_time(desk: Desk) -> None:

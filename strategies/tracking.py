@@ -27,6 +27,7 @@ class Tracked(TrackedOrder):
         doubted_at: since when its fate is not known.
         escalated: that took too long, and more than queries was done about it.
         refused: class of the refusal that ended it; "" for another end.
+        in_book: the public book has shown its size; missing_since: it does not any more.
         told: the synthetic part is recorded as a trade of its own: nobody waits for its fills.
     """
 
@@ -51,6 +52,8 @@ class Tracked(TrackedOrder):
     trigger_ms: int | None = None
     synthetic_price: Decimal = ZERO
     sources: set[Source] = field(default_factory=set)
+    in_book: bool = False
+    missing_since: float | None = None
     told: bool = False
     doubted_at: float | None = None
     escalated: bool = False

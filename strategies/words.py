@@ -156,6 +156,7 @@ class BookTick:
         buy, sell: average price to buy or sell the clip; None: not enough there.
         buy_depth, sell_depth: coins that can be bought or sold within reach of the best price, or
             as many as anybody asks for; None: not looked at.
+        lag: seconds by which it was old already when it was received, by the venue's clock.
     """
 
     role: Role
@@ -166,6 +167,7 @@ class BookTick:
     sell: Decimal | None = None
     buy_depth: Decimal | None = None
     sell_depth: Decimal | None = None
+    lag: float = 0.0
 
     @property
     def mid(self) -> Decimal | None:

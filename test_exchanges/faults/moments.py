@@ -14,16 +14,17 @@ from mpdex.sim.records import SimFill, SimOrder
 
 
 async def until(holds: Callable[[], Any], *, seconds: float = 300.0) -> Any:
-    """Returns what `holds` gives, once that is something. (In virtual time a step costs nothing.)"""
+    """Returns what `holds` gives, once that is something. (The time is virtual.)"""
     async with asyncio.timeout(seconds):
-        while not (found := holds()):
+        while not (found := holds()):  # noqa: ASYNC110  (any condition)
             await asyncio.sleep(0.005)
     return found
 
 
 def sent(of: Lab | Verdict, leg: Leg, purpose: str) -> list[SimOrder]:
     """Orders of a purpose ("maker", "hedge", "unwind", ...) that a venue has seen, oldest first."""
-    assert of.trail is not None and of.truth is not None
+    assert of.trail is not None
+    assert of.truth is not None
     of.trail.read()
     intents = of.trail.intents
     return [
@@ -34,7 +35,7 @@ def sent(of: Lab | Verdict, leg: Leg, purpose: str) -> list[SimOrder]:
 
 
 async def resting(lab: Lab, number: int = 1) -> SimOrder:
-    """The quote that is the n-th to come to rest, as soon as it does and nothing of it has traded."""
+    """The quote that is the n-th to come to rest, as soon as it does, before it trades."""
     return await until(lambda: _resting(lab, number))  # type: ignore[no-any-return]
 
 
@@ -90,3 +91,4 @@ def to_hedge(verdict: Verdict) -> list[float]:
 STILL = "still"
 FIRST_FILLS = "P.place.maker.nth(1) -> fill(q, at=resting, after=300ms)"
 EACH_FILLS = "P.place.maker -> fill(q, at=resting, after=300ms)"
+SLOWLY = "P.place.maker -> fill(q, at=resting, after=7s)"
