@@ -18,14 +18,17 @@ from mpdex.errors import (
     MarketUnavailable,
     MissingCredentials,
     MpdexError,
+    NonceRefused,
     OrderNotFound,
     OrderRejected,
     OutcomeUnknown,
     PostOnlyWouldCross,
+    PrecisionRefused,
     PriceOutOfBand,
     ProtocolError,
     RateLimited,
     ReduceOnlyRefused,
+    SymbolRefused,
     TransportError,
     Unsupported,
     UsageError,
@@ -271,14 +274,19 @@ def test_fills_are_read_page_by_page() -> None:
         (400, "INVALID_ORDER", "Reduce only order not reduced", ReduceOnlyRefused),
         (400, "INVALID_ORDER", "Invalid order", OrderRejected),
         (400, "INVALID_PRICE", "Price is too far from the last active price", PriceOutOfBand),
-        (400, "INVALID_PRICE", "Price decimal too long", OrderRejected),
-        (400, "INVALID_QUANTITY", "Quantity decimal too long", OrderRejected),
+        (400, "INVALID_PRICE", "Price decimal too long", PrecisionRefused),
+        (400, "INVALID_QUANTITY", "Quantity decimal too long", PrecisionRefused),
         (400, "INSUFFICIENT_MARGIN", "", InsufficientMargin),
         (400, "INSUFFICIENT_FUNDS", "", InsufficientMargin),
-        (400, "INVALID_SYMBOL", "", MarketUnavailable),
+        (400, "INVALID_SYMBOL", "", SymbolRefused),
         (400, "INVALID_CLIENT_REQUEST", "Invalid signature", AuthError),
-        (400, "INVALID_CLIENT_REQUEST", "Invalid timestamp: must be within 10 minutes", AuthError),
-        (400, "INVALID_CLIENT_REQUEST", "Request has expired", AuthError),
+        (
+            400,
+            "INVALID_CLIENT_REQUEST",
+            "Invalid timestamp: must be within 10 minutes",
+            NonceRefused,
+        ),
+        (400, "INVALID_CLIENT_REQUEST", "Request has expired", NonceRefused),
         (400, "INVALID_CLIENT_REQUEST", "Must specify symbol", OrderRejected),
         (400, "SOMETHING_NEW", "", OrderRejected),
         (401, "UNAUTHORIZED", "", AuthError),
@@ -362,6 +370,30 @@ def test_collateral_and_leverage() -> None:
     assert (collateral["total"], collateral["available"]) == (D("120.5"), D(100))
     info = VENUE.decode_leverage_info({"leverageLimit": "10"}, PERP)
     assert (info["leverage"], info["max_leverage"], info["margin_mode"]) == (D(10), D(50), "cross")
+
+
+@pytest.mark.parametrize("answer", [1761587499447, "1761587499447"])
+def test_the_venues_clock_is_a_bare_number(answer: object) -> None:
+    assert VENUE.decode_server_time(answer) == 1761587499447
+    assert str(VENUE.encode_server_time()) == "GET /api/v1/time"
+    with pytest.raises(ProtocolError):
+        VENUE.decode_server_time({"error": "busy"})
+
+
+@pytest.mark.parametrize(
+    ("filters", "band"),
+    [
+        ({"minMultiplier": "0.25", "maxMultiplier": "2"}, D("0.75")),
+        ({"minMultiplier": "0.25", "maxMultiplier": None}, D("0.75")),
+        ({"meanMarkPriceBand": {"minMultiplier": "0.9", "maxMultiplier": "1.1"}}, D("0.1")),
+        ({"meanMarkPriceBand": None}, None),
+    ],
+)
+def test_the_narrowest_price_band_counts(filters: dict[str, Any], band: D | None) -> None:
+    raw = PERP["raw"]
+    entry = {**raw, "filters": {**raw["filters"], "price": {"tickSize": "0.01", **filters}}}
+    (market,) = VENUE.decode_markets([[entry]])
+    assert market["price_band"] == band
 
 
 # --------------------------------------------------------------------------- keys and proofs

@@ -12,12 +12,16 @@ import pytest
 from mpdex.errors import (
     AuthError,
     BadOrder,
+    DuplicateClientId,
     InsufficientMargin,
+    LimitReached,
     MarketUnavailable,
+    NonceRefused,
     OrderNotFound,
     OrderRejected,
     OutcomeUnknown,
     PostOnlyWouldCross,
+    PrecisionRefused,
     PriceOutOfBand,
     ProtocolError,
     RateLimited,
@@ -196,6 +200,14 @@ def test_nonces_differ_by_id_and_by_time() -> None:
     assert all(0 <= nonce < 2**32 for nonce in ids | times | both)
 
 
+def test_the_venues_clock(venue: GrvtExchange) -> None:
+    request = venue.encode_server_time()
+    assert (str(request), request.host, request.signed) == ("GET /time", "market", False)
+    assert venue.decode_server_time({"server_time": 1761100000000}) == 1761100000000
+    with pytest.raises(ProtocolError):
+        venue.decode_server_time({"code": 1006})
+
+
 def test_leverage_is_signed(venue: GrvtExchange, market: Market) -> None:
     request = venue.encode_leverage(market, D(10), NOW)
     body = request.json
@@ -280,12 +292,12 @@ def test_the_chain_follows_the_host(url: str, chain: int) -> None:
         (1004, 404, OrderNotFound),
         (1006, 429, RateLimited),
         (1009, 503, MarketUnavailable),
-        (2001, 403, OrderRejected),
+        (2001, 403, NonceRefused),
         (2002, 403, AuthError),
-        (2012, 400, OrderRejected),
-        (2062, 400, OrderRejected),
+        (2012, 400, DuplicateClientId),
+        (2062, 400, PrecisionRefused),
         (2080, 400, InsufficientMargin),
-        (2090, 429, OrderRejected),
+        (2090, 429, LimitReached),
         (2401, 400, ReduceOnlyRefused),
         (7201, 400, PriceOutOfBand),
         (9999, 400, VenueError),

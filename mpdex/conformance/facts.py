@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 import msgspec
@@ -24,6 +26,7 @@ from mpdex.errors import (
     UnknownSymbol,
     UnknownVenue,
     Unsupported,
+    UsageError,
     VenueError,
 )
 from mpdex.sim.run import start
@@ -33,10 +36,13 @@ from mpdex.types import (
     FundingRate,
     LeverageInfo,
     Market,
+    OrderRequest,
     Position,
+    Request,
     Symbols,
     Topic,
 )
+from mpdex.utils.clock import LoopClock
 
 FLAGS = {"post_only", "reduce_only", "market", "ioc", "fok", "slippage_bps", "client_order_id"}
 KNOWN = FLAGS | {"spot"}
@@ -46,6 +52,7 @@ CALLS: dict[str, Callable[[Any, str], Any]] = {
     "get_mark_price": lambda dex, s: dex.get_mark_price(s),
     "get_orderbook": lambda dex, s: dex.get_orderbook(s),
     "get_funding_rate": lambda dex, s: dex.get_funding_rate(s),
+    "get_clock_skew": lambda dex, s: dex.get_clock_skew(),
     "get_fees": lambda dex, s: dex.get_fees(s),
     "get_fills": lambda dex, s: dex.get_fills(s),
     "get_order": lambda dex, s: dex.get_order(s, "1"),
@@ -265,6 +272,30 @@ class Facts(Suite):
         assert fees["assumed"] or (fees["maker"], fees["taker"]) == (true.maker, true.taker)
 
     @staged()
+    async def test_the_venues_clock_is_compared_with_ours(self, stage: Stage) -> None:
+        """To what the way there and back leaves open, and never more than it is."""
+        self.need("get_clock_skew")
+        loop = asyncio.get_running_loop()
+        pinned = stage.world.clock.now_ns() - int(loop.time() * 1e9)
+        for ahead_ms in (0, 3000, -3000):
+            dex = await stage.open(clock=LoopClock(loop, pinned - ahead_ms * 1_000_000))
+            skew = await dex.get_clock_skew()
+            assert skew * ahead_ms >= 0, f"{skew} ms has the wrong sign"
+            assert abs(ahead_ms) - 500 < abs(skew) <= abs(ahead_ms) + 1
+
+    @staged()
+    async def test_signing_is_proven_without_sending(self, stage: Stage) -> None:
+        dex = await stage.open()
+        price = stage.truth.mark(stage.symbol)
+        with stage.nothing_sent():
+            dex.prove_signing(stage.symbol, price)
+        for side in ("buy", "sell"):
+            mute = await stage.open(_mute(stage.kind, side))
+            with pytest.raises(UsageError, match=f"a {side} order cannot be signed") as refused:
+                mute.prove_signing(stage.symbol, price)
+            stage.check_clean(*format_exception(refused.value))
+
+    @staged()
     async def test_collateral_is_equity(self, stage: Stage) -> None:
         self.need("get_collateral")
         dex = await stage.open()
@@ -304,6 +335,18 @@ class Facts(Suite):
             assert position["symbol"] == stage.symbol
             assert abs(position["entry_price"] - stage.truth.mark(stage.symbol)) <= 1
             assert await dex.get_positions() == [position]
+
+
+def _mute(kind: type[Any], side: str) -> type[Any]:
+    """The venue with a signer that breaks on one side only, and says more than it should."""
+
+    def encode_order(self: Any, order: OrderRequest, market: Market, now_ns: int) -> Request:
+        if order.side == side:
+            raise RuntimeError(" ".join(self.keys.values()))
+        request: Request = kind.encode_order(self, order, market, now_ns)
+        return request
+
+    return type("Mute", (kind,), {"encode_order": encode_order})
 
 
 async def _order_with(dex: Any, stage: Stage, flag: str) -> None:

@@ -233,7 +233,7 @@ class OrderMethods(AccountMethods):
                     self._sign_unsent(_sample(market, side, price, immediate, self.new_client_id()))
                 except _UNSIGNABLE as error:
                     sentence = f"a {side} order cannot be signed: {type(error).__name__}"
-                    raise UsageError(sentence, venue=self.name) from error
+                    raise UsageError(sentence, venue=self.name) from None
 
     def _sign_unsent(self, order: OrderRequest) -> None:
         request = self.encode_order(order, self._markets[order.symbol], self.clock.now_ns())

@@ -121,6 +121,8 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("open", {"decode_order": _always_open}, "a_resting_order_is_found"),
     ("other", {"decode_order_query": _any_order}, "an_order_that_never_was"),
     ("repr", {"__repr__": _telling_repr}, "no_text_shows_a_secret"),
+    ("clock", {"decode_server_time": lambda *_: 0}, "the_venues_clock"),
+    ("signer", {"prove_signing": lambda *_: None}, "signing_is_proven"),
     ("leverage", {"decode_leverage_info": _wrong_leverage}, "leverage_is_set"),
     ("flag", {"_refuse_unsupported": lambda *_: None}, "flags_not_supported_are_refused"),
     ("name", {"SPEC": replace(_HONEST, name="other")}, "the_spec_is_complete"),
