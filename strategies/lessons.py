@@ -79,7 +79,9 @@ class Lessons:
             self.markouts.filled(order.side, price, now)
         elif order.kind is Kind.HEDGE:
             if source == "stream":
-                self.latencies.learn(now - order.sent, now)
+                # a fill that is told late was not slow
+                executed = (fill["timestamp_ms"] - order.sent_ms) / 1000
+                self.latencies.learn(min(now - order.sent, max(executed, 0.0)), now)
             if order.decision_price:
                 decided = order.decision_price
                 self.costs.learn_hedge(order.cycle, order.side, size, price, decided)

@@ -15,7 +15,7 @@ from strategies.desk import Cycle, Desk, Phase
 from strategies.directions import choose
 from strategies.guards import BASICS, budget_of, first_reason, funding_bearable
 from strategies.hedging import reference_price
-from strategies.ledger import ZERO, Exposure
+from strategies.ledger import ZERO, Exposure, signed
 from strategies.pricing import Bound, bound, situation
 from strategies.quoting import (
     Mood,
@@ -66,6 +66,9 @@ def _objection(desk: Desk, order: Tracked) -> str:
         return "the fate of an order is not known"
     if desk.episode.attempts > _HEALTHY_ATTEMPTS or desk.episode.must_unwind:
         return "the hedge has trouble"
+    worst = desk.ledger.exposure + signed(order.side, order.remaining)
+    if abs(worst) > desk.config.size + desk.setup.markets["primary"]["step"]:
+        return "the exposure would be too large with it"
     return first_reason(desk.facts)
 
 

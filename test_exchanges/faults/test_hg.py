@@ -102,7 +102,7 @@ def test_hg_02_nothing_is_quoted_without_margin_for_two_clips(row):
 
     verdict = row(during=impoverish, cycles=2, outcome=3)
     assert verdict.orders("P") == []
-    assert "margin" in verdict.summary["reason"]
+    assert "free, 2 clips need" in verdict.summary["reason"]
 
 
 @pytest.mark.fault("HG-16", tier=1)
@@ -178,14 +178,14 @@ def test_hg_03_a_book_that_runs_away_is_followed_band_by_band(row):
 def test_hg_03_after_a_while_an_unwind_that_is_cheaper_is_taken(row):
     """Each attempt takes a second, and the book runs away from it: the soft limit passes."""
     verdict = row(
-        "H.place.hedge.side(sell) -> delay(900), move(-110)",
+        *(f"H.place.hedge.nth({n}) -> delay(900), move(-110)" for n in range(1, 5)),
         cycles=2,
+        direction="long-first",
         gate="off",
-        outcome="HF/HE",
+        outcome="D",
         timeout=900,
     )
-    unwinds = sent(verdict, "P", "unwind")
-    assert unwinds and flat(verdict)
+    assert len(sent(verdict, "P", "unwind")) == 1 and flat(verdict)
     assert any("dearer than an unwind" in text for text in alarms(verdict, "unwind"))
     assert 3.0 < verdict.to_flat < HARD
 
@@ -271,8 +271,10 @@ def test_hg_06_a_hedge_without_an_answer_is_not_sent_again(row, deaf):
     later = [q for q in quotes(verdict) if began(q) > ended(first)]
     assert began(second) > began(later[0])  # the next hedge belongs to the next quote
     assert len(hedges(verdict)) == len(fills_of(verdict, "P", "maker"))
-    known = [t["source"] for t in journal(verdict, "trade") if t["role"] == "hedge"][0]
-    assert known == ("query" if deaf else "stream")
+    sources = {
+        t["source"] for t in journal(verdict, "trade") if t["client_id"] == first.client_id
+    }
+    assert sources <= ({"query", "barrier"} if deaf else {"stream"})
     assert flat(verdict)
 
 
@@ -297,8 +299,8 @@ def test_hg_08_nothing_is_ever_marked_as_filled(row, tmp_path):
     rows = _trades(tmp_path)
     assert {r["trade_id"] for r in rows if r["role"] == "hedge"} == true
     assert len([r for r in rows if r["role"] == "hedge"]) == len(true)
-    found = [r for r in rows if r["venue"] == "backpack" and r["source"] in ("query", "barrier")]
-    assert found  # what the stream did not tell was asked for
+    asked = [q for q in journal(verdict, "note") if "UNKNOWN" in q["text"]]
+    assert asked and len(meant(verdict, "hedge")) == len(true)  # it was asked about, not made up
     assert flat(verdict)
 
 
@@ -326,9 +328,10 @@ def test_hg_11_an_empty_book_is_priced_from_what_was_known(row):
 @pytest.mark.fault("HG-11", tier=1)
 @pytest.mark.parametrize("side", ["buy", "sell"])
 def test_hg_11_one_empty_side_keeps_from_quoting(row, side):
-    verdict = row(f"H.thin(0, {side}).between(0s, 20s)", cycles=3, outcome="D")
-    first = quotes(verdict)[0]
-    assert began(first) > 20.0
+    verdict = row(f"P.trade.nth(2) -> H.thin(0, {side}, 20s)", cycles=4, outcome="D")
+    fill = fills_of(verdict, "P", "maker")[1]
+    empty = [q for q in quotes(verdict) if 0.2 < began(q) - traded_at(fill) < 20.0]
+    assert empty == []
     assert flat(verdict)
 
 
@@ -412,8 +415,10 @@ def test_hg_14_exposed_and_alone_it_calls_for_help_and_keeps_trying(row):
     assert pages(verdict).count("exposed") >= 2 and alarms(verdict, "resolved")
     quote = quotes(verdict)[0]
     assert quote.status is OrderStatus.CANCELED
-    fixes = [o for o in verdict.orders("P") + hedges(verdict) if began(o) > 60.0 and o is not quote]
-    assert fixes and all(began(o) >= ended(quote) for o in fixes)  # the cancel came first
+    dark = traded_at(fills_of(verdict, "P", "maker")[0])
+    assert 120.0 < ended(quote) - dark < 130.0
+    others = [o for o in verdict.orders("P") if began(o) > dark]
+    assert all(began(o) >= ended(quote) for o in others)  # its cancel was the first thing sent
     assert flat(verdict) and len(quotes(verdict)) == 1
     lines = (verdict.trail.file).read_bytes().splitlines()
     assert len(lines) == len(list(read_lines(verdict.trail.file)))
@@ -440,7 +445,7 @@ def test_hg_15_a_late_hedge_that_should_be_dead_is_repaired_by_the_same_loop(row
     verdict = row(
         "H.place.hedge.nth(1) -> delay(9000, land=true)",
         during=ignore_time,
-        cycles=4,
+        cycles=30,
         tags=["contradiction"],
         outcome=("R", "HF"),
     )
@@ -448,30 +453,31 @@ def test_hg_15_a_late_hedge_that_should_be_dead_is_repaired_by_the_same_loop(row
     late = next(o for o in hedges(verdict) if o.client_id == first.client_id)
     assert late.filled == late.size and began(late) - seconds_of(first) > 8.9
     assert flat(verdict)
-    back = [o for o in verdict.orders("P") + hedges(verdict) if began(o) > began(late)]
-    assert back and back[0].side != late.side and began(back[0]) - began(late) < 2.0
+    back = next(o for o in hedges(verdict) if began(o) > began(late))
+    assert back.side != late.side and began(back) - began(late) < 1.0
 
 
 @pytest.mark.fault("HG-19", tier=1)
 def test_hg_19_slow_hedges_stop_the_quotes_and_not_the_hedging(row):
     """Two of the last twenty beyond a second make the 95th percentile; then a minute of rest."""
     verdict = row(
-        "H.place.hedge.nth(1) -> delay(2500), X.move(-80)",
-        "H.place.hedge.nth(2) -> delay(2500), X.move(80)",
-        cycles=5,
+        "H.place.hedge.nth(1) -> delay(2500), X.move(-80)",  # nothing is left inside the first band
+        "H.place.hedge.nth(2) -> delay(2500)",
+        "H.place.hedge.nth(3) -> delay(2500)",
+        cycles=4,
+        direction="long-first",
         gate="off",
         outcome="D",
         timeout=900,
     )
     assert said(verdict, "hedges are slow")
-    second = hedges(verdict)[1]
-    done = max(f.time_ns for f in verdict.fills("H") if f.order.client_id == second.client_id)
-    later = [q for q in quotes(verdict) if began(q) > seconds_at(done)]
-    assert later and began(later[0]) - seconds_at(done) > 55.0
-    slipped = [t for t in journal(verdict, "trade") if t["role"] == "hedge"][0]
-    lost = D(slipped["decision_price"]) - D(slipped["price"])
-    assert abs(lost) / D(slipped["price"]) * 10_000 > 50  # booked as it was
-    assert flat(verdict)
+    first, second, third = hedges(verdict)[:3]
+    assert not first.filled and second.filled and third.filled
+    later = [q for q in quotes(verdict) if began(q) > began(third)]
+    assert later and began(later[0]) - began(third) > 55.0
+    cost = D(journal(verdict, "cycle")[0]["cost_bps"])
+    assert 70 < cost < 100  # the move is booked as it was
+    assert verdict.to_flat < HARD and flat(verdict)
 
 
 @pytest.mark.fault("HG-20", tier=1)
