@@ -100,7 +100,7 @@ def test_a_disturbed_run_ends_flat(tmp_path: Path, rule: str) -> None:
         faults = pair.world.faults
         (rule,) = faults.rules
         asyncio.get_running_loop().call_later(30.0, faults.clear)
-        result = await pair.run(tmp_path)
+        result = await pair.run(tmp_path, iterations=20)
         assert result.exit_code == 0, result.summary
         assert result.summary["verified"] is True
         assert rule.fired
@@ -114,7 +114,7 @@ def test_a_disturbed_run_ends_flat(tmp_path: Path, rule: str) -> None:
 
 def test_an_interrupt_drains_and_ends_with_its_own_code(tmp_path: Path) -> None:
     async def play(pair: Pair) -> None:
-        asyncio.get_running_loop().call_later(5.0, pair.stop.ask)
+        asyncio.get_running_loop().call_later(15.0, pair.stop.ask)  # preflight is over
         result = await pair.run(tmp_path, iterations=1000)
         assert result.exit_code == 6, result.summary
         assert result.summary["verified"] is True
