@@ -71,6 +71,12 @@ AlertChoice = Annotated[
     ),
 ]
 Size = Annotated[Decimal, typer.Option(parser=_decimal, metavar="COINS")]
+Leverage = Annotated[
+    Decimal | None,
+    typer.Option(
+        parser=_decimal, metavar="TIMES", help="Set on both venues and read back before the run."
+    ),
+]
 FeeBps = Annotated[
     str,
     typer.Option(
@@ -231,6 +237,7 @@ def hedge(
     exclusive: Annotated[
         bool, typer.Option("--exclusive", help="Nobody else trades here: cancel-all is allowed.")
     ] = False,
+    leverage: Leverage = None,
     canary: Annotated[
         bool, typer.Option("--canary/--no-canary", help="Try both venues before the first quote.")
     ] = True,
@@ -281,6 +288,7 @@ def hedge(
             resume=resume,
             force=force,
             exclusive=exclusive,
+            leverage=leverage,
             canary=canary,
             primary_symbol=primary_symbol,
             hedge_symbol=hedge_symbol,
@@ -295,6 +303,57 @@ def hedge(
         else:
             show("hedge", result.summary, as_json)
         return result.exit_code
+
+    _exit_with(settle, as_json)
+
+
+@app.command()
+def doctor(
+    primary: Annotated[str, typer.Option(help="Venue of the maker order.")],
+    hedge: Annotated[str, typer.Option(help="Venue of the taker hedge.")],
+    ticker: Annotated[str, typer.Option(help="Coin, such as ETH.")],
+    size: Size,
+    primary_symbol: Annotated[str | None, typer.Option(help="The venue's own spelling.")] = None,
+    hedge_symbol: Annotated[str | None, typer.Option(help="The venue's own spelling.")] = None,
+    max_cost_bps: Annotated[
+        Decimal, typer.Option(parser=_decimal, metavar="BPS", help="Most that a cycle may cost.")
+    ] = Decimal(8),
+    leverage: Leverage = None,
+    fee_maker_bps: FeeBps = "",
+    fee_taker_bps: FeeBps = "",
+    logs: Annotated[Path, typer.Option(help="Where a run would write.")] = Path("logs"),
+    source: Annotated[str, typer.Option(help="As for hedge.")] = "walk",
+    seed: Annotated[int, typer.Option(help="Of the simulated market and latency.")] = 1,
+    faults: Faults = None,
+    alerts: AlertChoice = "",
+    mode: Mode = "sim",
+    at: At = None,
+    as_json: Json = False,
+) -> None:
+    """Make every check of a hedge, without an order; also what a cycle would cost."""
+    from mpdex.stage import DoctorRun, World, run_doctor
+
+    def settle() -> int:
+        from strategies.config import HedgeConfig, read_fees
+
+        config = HedgeConfig(
+            primary=primary,
+            hedge=hedge,
+            ticker=ticker,
+            size=size,
+            primary_symbol=primary_symbol,
+            hedge_symbol=hedge_symbol,
+            max_cost_bps=max_cost_bps,
+            leverage=leverage,
+            assumed_fees=read_fees(fee_maker_bps, fee_taker_bps),
+            logs=logs,
+            mode=mode,  # type: ignore[arg-type]
+        )
+        found = run_doctor(
+            DoctorRun(config, World(source, seed, _text(faults), ticker), at, alerts)
+        )
+        show("doctor", found.record() if as_json else found.table(), as_json)
+        return 0 if found.ready else 3
 
     _exit_with(settle, as_json)
 

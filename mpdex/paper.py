@@ -90,6 +90,10 @@ class PaperVenue:
     def owns(self, client_id: str | None) -> bool:
         return client_id in self._orders
 
+    def decode_reason(self, reason: str) -> type[Exception] | None:
+        """Nothing is refused here after it was taken."""
+        return None
+
     async def warm(self) -> None:
         """Paper needs no connection."""
 

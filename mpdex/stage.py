@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mpdex.alerts import AlertConfig, Alerts
     from mpdex.sim.run import Running
     from strategies.config import HedgeConfig
+    from strategies.doctor import Diagnosis
     from strategies.hedge import HedgeResult, Status
     from strategies.progress import Progress
     from strategies.venue import Venue
@@ -292,6 +293,47 @@ async def run_flatten(
             s.callback(Locks(lock_folder(), legs, owner="flatten", clock=clock).release)
         outcome = await flatten(hands, confirm)
     return outcome.summary(), 0 if outcome.flat else 5
+
+
+# --------------------------------------------------------------------------- doctor
+
+
+@dataclass(frozen=True)
+class DoctorRun:
+    """The checks of a hedge run, and nothing else."""
+
+    config: HedgeConfig
+    world: World
+    at: Path | None = None
+    alerts: str = ""
+
+
+def run_doctor(run: DoctorRun) -> Diagnosis:
+    """Raises: UsageError; MpdexError where a venue cannot even be opened."""
+    alone = run.config.mode == "sim" and run.at is None
+    proven = asyncio.run(prove_alerts(run.alerts)) if run.alerts else None
+    with asyncio.Runner(loop_factory=VirtualLoop if alone else _fastest_loop()) as runner:
+        try:
+            return runner.run(_diagnose(run, proven))
+        except MpdexError as error:
+            if not isinstance(error, UsageError):
+                error.exit_code = 3  # type: ignore[attr-defined]  # no run could begin
+            raise
+
+
+async def _diagnose(run: DoctorRun, proven: Mapping[str, str] | None) -> Diagnosis:
+    """On the real venues orders are blocked: nothing but questions leaves this machine."""
+    from strategies.doctor import diagnose
+
+    config = run.config
+    names = [config.primary, config.hedge]
+    where = "sim" if config.mode == "sim" else "dry"
+    async with opened(names, where, at=run.at, world=run.world) as dexes:
+        venues: dict[Any, Exchange] = {
+            "primary": dexes[config.primary],
+            "hedge": dexes[config.hedge],
+        }
+        return await diagnose(config, venues, dexes[config.primary].clock, proven)
 
 
 # --------------------------------------------------------------------------- the hedge

@@ -187,8 +187,8 @@ def check_clock(config: HedgeConfig, reading: Reading, found: Findings) -> None:
         found.ok("clock", text, role)
 
 
-def check_leverage(config: HedgeConfig, reading: Reading, found: Findings) -> None:
-    """What the venue really has set, whatever was asked of it."""
+def check_leverage(config: HedgeConfig, reading: Reading, found: Findings, *, asked: bool) -> None:
+    """What the venue really has set, whatever was asked of it. `asked`: it was."""
     info, role = reading.leverage, reading.role
     if info is None:
         return
@@ -202,6 +202,9 @@ def check_leverage(config: HedgeConfig, reading: Reading, found: Findings) -> No
     wanted = config.leverage
     if wanted is not None and info["leverage"] != wanted:
         told = "is not told" if info["leverage"] is None else f"is {plain(info['leverage'])}"
+        if not asked:
+            found.warn("leverage", f"leverage {told}; a run would set {plain(wanted)}", role)
+            return
         text = f"leverage {told}, not {plain(wanted)}; set it on the venue, or leave --leverage out"
         found.refuse("leverage", text, role, opening=True)
     elif info["leverage"] is None:

@@ -120,7 +120,7 @@ async def inspect(
     checks.check_prices(config, readings, found)
     for reading in readings.values():
         checks.check_clock(config, reading, found)
-        checks.check_leverage(config, reading, found)
+        checks.check_leverage(config, reading, found, asked=change)
         checks.check_margin(config, reading, found)
         checks.check_liquidation(config, reading, found)
         checks.check_session(reading, clock.now_ms(), found)
