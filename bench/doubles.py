@@ -97,16 +97,21 @@ class World:
                     "markPrice": BEST_BID, "pnlUnrealized": "0", "estLiquidationPrice": "0",
                 }  # fmt: skip
                 return [entry] if size else []
+            case "/time":
+                return {"server_time": time.time_ns() // 10**6}  # noqa: TID251  (a venue's clock)
+            case "/api/v1/time":
+                return time.time_ns() // 10**6  # noqa: TID251
             case "/api/v1/depth":
                 return {**_DEPTH, "lastUpdateId": str(self._numbers["depth", ""])}
         return _READS.get(path)
 
     def _hedge(self, order: dict[str, Any]) -> dict[str, Any]:
         self._trades += 1
-        quantity, price = order["quantity"], order["price"]
+        quantity = order["quantity"]
+        price = BEST_ASK if order["side"] == "Bid" else BEST_BID
         quote = str(Decimal(quantity) * Decimal(price))
         self._positions[BACKPACK] += Decimal(quantity) * (1 if order["side"] == "Bid" else -1)
-        self.later(self._after_hedge, order, str(self._trades), quote)
+        self.later(self._after_hedge, order, str(self._trades), price, quote)
         return {
             "id": str(self._trades),
             "clientId": order["clientId"],
@@ -124,14 +129,14 @@ class World:
             "createdAt": time.time_ns() // 10**6,  # noqa: TID251  (a venue's clock)
         }
 
-    def _after_hedge(self, order: dict[str, Any], id: str, quote: str) -> None:
+    def _after_hedge(self, order: dict[str, Any], id: str, price: str, quote: str) -> None:
         """What both streams say of it afterwards."""
         stamp = time.time_ns() // 1000  # noqa: TID251
         event = {
             "e": "orderFill", "E": stamp, "T": stamp, "s": order["symbol"], "c": order["clientId"],
             "S": order["side"], "o": "LIMIT", "f": "IOC", "q": order["quantity"],
             "p": order["price"], "X": "Filled", "i": id, "z": order["quantity"], "Z": quote,
-            "l": order["quantity"], "L": order["price"], "n": "0.06", "N": "USDC", "m": False,
+            "l": order["quantity"], "L": price, "n": "0.06", "N": "USDC", "m": False,
             "t": int(id), "V": "RejectTaker", "y": False, "r": order.get("reduceOnly", False),
         }  # fmt: skip
         self._tell_backpack("account.orderUpdate", event)
@@ -252,16 +257,41 @@ _DEPTH: dict[str, Any] = {
     "asks": [[f"{3000.01 + 0.01 * i:.2f}", "5.0"] for i in range(10)],
     "timestamp": 1_790_000_000_000_000,
 }
+# fmt: off
 _READS: dict[str, Any] = {
     "/full/v1/instruments": {"result": [INSTRUMENT]},
     "/full/v1/margin_rules": {"risk_brackets": [{"max_leverage": "50"}]},
     "/full/v1/open_orders": {"result": []},
     "/full/v1/fill_history": {"result": [], "next": ""},
     "/api/v1/markets": [LISTING],
+    "/full/v1/account_summary": {
+        "result": {
+            "total_equity": "1000000", "available_balance": "1000000", "unrealized_pnl": "0",
+            "settle_currency": "USDT",
+        }
+    },
+    "/full/v1/get_all_initial_leverage": {
+        "results": [
+            {
+                "instrument": GRVT, "leverage": "10", "max_leverage": "50",
+                "margin_type": "CROSS",
+            }
+        ]
+    },
+    "/full/v1/funding_account_summary": {
+        "result": {}, "tier": {"futures_maker_fee": -1, "futures_taker_fee": 450}
+    },
+    "/api/v1/capital/collateral": {
+        "netEquity": "1000000", "netEquityAvailable": "1000000", "pnlUnrealized": "0"
+    },
+    "/api/v1/account": {
+        "leverageLimit": "10", "futuresMakerFee": "2", "futuresTakerFee": "5",
+    },
     "/api/v1/orders": [],
     "/wapi/v1/history/fills": [],
     "/wapi/v1/history/orders": [],
 }
+# fmt: on
 
 
 def _levels() -> dict[str, Any]:

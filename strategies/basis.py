@@ -112,7 +112,7 @@ class Basis:
         self._samples.clear()
         self._sorted.clear()
         for age, gap in zip(state["ages"], state["bps"], strict=True):
-            self._add(now - elapsed - age, Decimal(gap))
+            self._add(now - elapsed - float(age), Decimal(gap))  # seconds
         self._forget(now - self._limits.basis_window)
         self._sum_up()
 

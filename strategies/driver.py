@@ -156,6 +156,7 @@ class Driver:
         self._closed = False
         self._unwritten: list[Alarm | Note | Trade | CycleDone] = []
         self._warmer: asyncio.TimerHandle | None = None
+        self._syncer: asyncio.TimerHandle | None = None
         self._sent: dict[Role, int] = {}  # REST requests so far, when last looked at
         self._perform_table: Mapping[type, Callable[[Any], None]] = {
             Place: self._place,
@@ -488,7 +489,7 @@ class Driver:
         if self._scribe.behind and not self._syncing:
             self._syncing = True
             loop = asyncio.get_running_loop()
-            loop.call_later(_SYNC_SECONDS, lambda: self._start(self._sync()))
+            self._syncer = loop.call_later(_SYNC_SECONDS, lambda: self._start(self._sync()))
 
     async def _sync(self) -> None:
         loop = asyncio.get_running_loop()
@@ -557,8 +558,9 @@ class Driver:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._warmer is not None:
-            self._warmer.cancel()
+        for timer in (self._warmer, self._syncer):
+            if timer is not None:
+                timer.cancel()
         for task in tuple(self._tasks):
             task.cancel()
         self.write()
