@@ -8,7 +8,7 @@ from strategies import external
 from strategies.desk import Desk, Phase
 from strategies.intake import hear
 from strategies.tracking import Tracked
-from strategies.words import ROLES, Kind, Query, Read, Reading
+from strategies.words import ROLES, Kind, Query, Read, Reading, Role
 
 _ORPHAN_SECONDS = 2.0
 # Silence proves something once the venue takes a request no more; the proof itself takes so long.
@@ -20,6 +20,8 @@ _CANCEL_ALARM = 7.0
 # Seconds between two readings that only gates look at.
 _READINGS: dict[Reading, float] = {"account": 60.0, "clock": 60.0, "funding": 600.0}
 _MINUTE = 60.0
+# An open leg is seen this often, told or asked for: whoever took it away unseen leaves us exposed.
+_UNSEEN_SECONDS = 25.0
 
 
 # --------------------------------------------------------------------------- orders under way
@@ -55,7 +57,7 @@ def ask(desk: Desk, order: Tracked) -> None:
             order.id,
             max(since, desk.setup.began_ms),
             _lane(desk, order),
-            position=desk.now > order.bound,
+            position=order.unconfirmed or desk.now > order.bound,
         )
     )
 
@@ -166,17 +168,27 @@ def reconcile(desk: Desk) -> None:
     """Compares with the venues now and then, whatever the streams say.
 
     Streamed positions are compared as they come, for nothing; a venue without them is asked more
-    often.
+    often, and so is one whose stream has not shown an open leg for a while: a stream that loses
+    what it should tell looks like one that has nothing to tell.
     """
     external.compare_streams(desk)
     for role in ROLES:
-        streamed = role in desk.seen_position
-        pause = desk.config.reconcile_full if streamed else desk.config.reconcile_light
-        due = desk.reconciled.setdefault(role, desk.now) + pause
+        due = _next_comparison(desk, role)
         if desk.now < due:
             desk.wake(due)
         elif desk.live[role] and not _in_flight(desk):
             desk.reconcile(role)
+
+
+def _next_comparison(desk: Desk, role: Role) -> float:
+    config, seen = desk.config, desk.seen_position.get(role)
+    asked = desk.reconciled.setdefault(role, desk.now)
+    if seen is None:
+        return asked + config.reconcile_light
+    due = asked + config.reconcile_full
+    if desk.ledger.position(role):
+        due = min(due, max(asked, seen[1]) + _UNSEEN_SECONDS)
+    return due
 
 
 def _in_flight(desk: Desk) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from mpdex.types import Fill, Order, OrderStatus
 from mpdex.utils.orders import Advice, News, State
-from strategies import external, refusals, streams
+from strategies import alterations, external, refusals, streams
 from strategies.cycles import tally
 from strategies.desk import Cycle, Desk, Orphan
 from strategies.ledger import ZERO
@@ -60,6 +60,8 @@ _ASK_NOW = (News.REJECT, News.CANCEL_GONE)
 _ASK_AFTER_CANCEL = 0.15
 _BOUND_MARGIN = 0.5  # clock skew and the way there
 _ABSENT_TIMES, _ABSENT_APART = 3, 0.3
+# A report, or a position, may lag behind an end by this much.
+_LATE_SECONDS = 3.0
 # A post-only order that takes may be a venue's mistake once.
 _TAKEN = 2
 # An answer may be so old: what ended since is no contradiction.
@@ -142,8 +144,11 @@ def take_order(
     if source is not None:
         order.sources.add(source)
     settled = order.settled
+    alterations.believe(desk, order, report)
     added, advice = order.report(report["status"], report["filled"])
     streams.shown(desk, order, report, source, added)
+    if order.unconfirmed and order.ended_at is None:
+        order.ended_at = desk.now
     if added:
         _infer(desk, order, report, added)
     if settled:
@@ -357,6 +362,8 @@ def _answered(desk: Desk, event: Answered) -> None:
     order.asking = False
     agrees = event.position is None or event.position == desk.expected(event.role)
     _weigh(desk, order, event.order, "query", agrees=agrees, refusal=event.refusal)
+    if event.position is not None and agrees:
+        _confirm(desk, order)
 
 
 def _weigh(
@@ -376,6 +383,19 @@ def _weigh(
         _absent(desk, order, agrees=agrees)
     if not order.settled:
         order.ask_at = _next_question(desk, order)
+
+
+def _confirm(desk: Desk, order: Tracked) -> None:
+    """It ended, and the venue goes on telling no believable amount: the position vouches for ours,
+    once a report that is only late would have come."""
+    if not order.unconfirmed or order.ended_at is None:
+        return
+    if desk.now >= order.ended_at + _LATE_SECONDS:
+        desk.note(
+            f"{order.kind} {order.client_id} filled {order.cum}, by the position", urgent=True
+        )
+        order.settle()
+        _free(desk, order)
 
 
 def _absent(desk: Desk, order: Tracked, *, agrees: bool) -> None:
@@ -467,6 +487,8 @@ def _snapshot(desk: Desk, event: Snapshot) -> None:
         order = desk.active.get((role, client_id))
         if order is not None:
             _weigh(desk, order, report, "barrier", agrees=agrees)
+            if agrees:
+                _confirm(desk, order)
     _open_orders(desk, event)
     _accept(desk, role, agrees)
 

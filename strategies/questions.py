@@ -76,8 +76,8 @@ class Questions:
             order = await self._order(role, client_id, command.order_id)
             if order is None:
                 fills = await venue.get_fills(symbol, since=command.since_ms)
-                if command.position:
-                    position = signed_position(await venue.get_positions(), symbol)
+            if command.position and (order is None or order["status"].terminal):
+                position = signed_position(await venue.get_positions(), symbol)
         except MpdexError as error:
             log.warning("no answer about order %s: %s", client_id, error)
             return NotAnswered(role, client_id)

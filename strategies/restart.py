@@ -304,7 +304,10 @@ class _Reader:
         if order is None:
             return
         self._name(order, line["id"])
-        added, _ = order.report(OrderStatus(line["status"]), Decimal(line["filled"]))
+        status, size = OrderStatus(line["status"]), Decimal(line["size"])
+        if status.terminal or size > order.size:
+            order.resize(size)
+        added, _ = order.report(status, Decimal(line["filled"]))
         if added:
             price = _maybe(line["average_price"]) or order.price or ZERO
             self._past.ledger.infer(order.role, order.side, added, price, 0.0)

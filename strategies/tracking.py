@@ -28,6 +28,7 @@ class Tracked(TrackedOrder):
         escalated: that took too long, and more than queries was done about it.
         refused: class of the refusal that ended it; "" for another end.
         in_book: the public book has shown its size; missing_since: it does not any more.
+        ended_at: when it was first told ended, by somebody who did not tell how much was filled.
         told: the synthetic part is recorded as a trade of its own: nobody waits for its fills.
     """
 
@@ -54,6 +55,7 @@ class Tracked(TrackedOrder):
     sources: set[Source] = field(default_factory=set)
     in_book: bool = False
     missing_since: float | None = None
+    ended_at: float | None = None
     told: bool = False
     doubted_at: float | None = None
     escalated: bool = False

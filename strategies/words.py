@@ -363,7 +363,8 @@ class Query:
     """Ask what became of one order; where it is not found, for the fills since `since_ms`, too.
 
     Attributes:
-        position: ask for the position as well: "not found" is only proof beside one that agrees.
+        position: of an order that is not found, or ended, ask for the position as well: "not found"
+            is only proof beside one that agrees, and so is an amount that makes no sense.
     """
 
     role: Role

@@ -282,6 +282,13 @@ class TrackedOrder:
             )
         return Outcome(added, advice)
 
+    def resize(self, size: Decimal) -> bool:
+        """The venue has it at this size, not at the one it was sent with; whether that is news."""
+        if size == self.size or size <= 0 or size < self.cum:
+            return False
+        self.size = size
+        return True
+
     def settle(self) -> None:
         """The owner vouches for `cum` (a query said so, or its grace is over)."""
         self._step(News.SETTLE)

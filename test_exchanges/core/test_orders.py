@@ -284,3 +284,14 @@ def test_the_last_fill_after_the_cancel_settles() -> None:
     tracked.report(OrderStatus.CANCELED, None)
     assert tracked.fill("a", SIZE) == Outcome(SIZE)
     assert tracked.state is State.SETTLED
+
+
+def test_the_venue_may_have_the_order_at_another_size() -> None:
+    tracked = order(size=D(2))
+    tracked.fill("1", D("0.5"))
+    assert not tracked.resize(D(2))
+    assert not tracked.resize(D(0))
+    assert not tracked.resize(D("0.4"))
+    assert tracked.resize(D("0.5"))
+    tracked.report(OrderStatus.FILLED, D("0.5"))
+    assert tracked.settled

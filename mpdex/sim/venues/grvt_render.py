@@ -155,8 +155,8 @@ def render_order(
         "legs": [
             {
                 "instrument": wire.instrument,
-                "size": number(wire.size),
-                "limit_price": number(wire.price),
+                "size": number(order.size),
+                "limit_price": number(_limit_price(order, wire)),
                 "is_buying_asset": wire.buying,
             }
         ],
@@ -168,6 +168,11 @@ def render_order(
         "builder": wire.builder or "0x00",
         "builder_fee": number(wire.builder_fee),
     }
+
+
+def _limit_price(order: SimOrder, wire: WireOrder) -> Decimal:
+    """As it was sent where a slippage bound narrows it; else as the venue has it."""
+    return wire.price if wire.slippage_bps or order.price is None else order.price
 
 
 def render_fill(fill: SimFill, market: SimMarket, mark: Decimal, index: Decimal) -> dict[str, Json]:
