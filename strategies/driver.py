@@ -582,6 +582,7 @@ class Driver:
             "verified": all(desk.verified.values()),
             "seconds": round(self._clock.monotonic() - self._setup.started, 3),
             **report.summary(desk.attempts, desk.successes),
+            **desk.lessons.markouts.summary(),
             "calls": self._calls(),
         }
         try:
