@@ -24,6 +24,8 @@ _READS = 2
 # How long a difference must last: a fill that is late is found by then, and a lagging reading too.
 _LASTS, _LASTS_EXPLAINED = 3.0, 0.5
 _REREAD_EXPLAINED = 0.3
+# A venue may answer with the position of seconds ago: after a fill of ours that is no difference.
+_LAGS = 6.0
 # A streamed position may run ahead of its fill for a moment, or behind it.
 _STREAM_GRACE = 3.0
 
@@ -98,7 +100,7 @@ def judge(desk: Desk) -> None:
     damaged = [role for role, difference in changes.items() if _take(desk, role, difference)]
     desk.alarm("external", text, page=True)
     if damaged or desk.config.on_external == "halt":
-        _reduce(desk, damaged)
+        _reduce(desk, damaged, f"external change: {text}")
         desk.stop(4, f"external change: {text}")
     for role in changes:
         desk.distrust(role, "after an external change")
@@ -107,6 +109,8 @@ def judge(desk: Desk) -> None:
 def _ripe(desk: Desk, role: Role) -> bool:
     suspicion = desk.suspicions[role]
     if busy(desk, role) or suspicion.reads < _READS:
+        return False
+    if not suspicion.explained and desk.now < desk.ledger.moved_at + _LAGS:
         return False
     return desk.now - suspicion.since >= (_LASTS_EXPLAINED if suspicion.explained else _LASTS)
 
@@ -126,10 +130,10 @@ def _take(desk: Desk, role: Role, difference: Decimal) -> bool:
     return bool(lost)
 
 
-def _reduce(desk: Desk, damaged: list[Role]) -> None:
+def _reduce(desk: Desk, damaged: list[Role], why: str) -> None:
     """What is left of the pair is closed where it is: never opened again at the damaged venue."""
     if damaged == ["hedge"]:
-        desk.episode.must_unwind = desk.episode.fatal = "the hedge leg was taken away"
+        desk.episode.must_unwind = desk.episode.fatal = why
     desk.episode.reduce_only = bool(damaged)
 
 

@@ -105,6 +105,7 @@ class Feeds:
         self._callbacks: dict[tuple[str, str], list[Callable[[Any], None]]] = defaultdict(list)
         self._began_ms: int | None = None  # when the account was first listened to
         self._down_ms: int | None = None
+        self._lost: set[Stream] = set()  # told to be down, and not to be back
         self._handlers: dict[type, Callable[[Any], None]] = {
             BookUpdate: self._on_book,
             BboUpdate: self._on_bbo,
@@ -313,22 +314,28 @@ class Feeds:
             self.account.apply(event)
             if self._down_ms is None:
                 self._down_ms = self._clock.now_ms()
-        self._tell("stream", "", event)
+        if stream not in self._lost:  # lost again before its gap was read: nobody thinks it is back
+            self._lost.add(stream)
+            self._tell("stream", "", event)
 
     def _on_up(self, stream: Stream, event: StreamUp) -> None:
         for topic in self._of(stream):
             if topic.channel == "book" and self._fetch_book is not None:
                 self._renew_book(topic.symbol)
         if self._serves_account(stream) and self._down_ms is not None:
-            stream.run(self._resync(event))
+            stream.run(self._resync(stream, event))
         else:
-            self._tell("stream", "", event)
+            self._tell_back(stream, event)
 
-    async def _resync(self, event: StreamUp) -> None:
+    async def _resync(self, stream: Stream, event: StreamUp) -> None:
         """The account after a drop: nothing is live before the gap has been read."""
         if await self._snapshot_account(self._down_ms):
             self._down_ms = None
-            self._tell("stream", "", event)
+            self._tell_back(stream, event)
+
+    def _tell_back(self, stream: Stream, event: StreamUp) -> None:
+        self._lost.discard(stream)
+        self._tell("stream", "", event)
 
     def _renew_book(self, symbol: str) -> None:
         topic = Topic("book", symbol)

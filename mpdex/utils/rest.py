@@ -258,10 +258,12 @@ class RestTransport:
         return failure
 
     def _over_limit(self, answer: Answer, request: Request, told: float | None) -> Exception:
-        """A 429 that the venue's own words do not explain: a proxy or a wall in front of it."""
+        """A 429 that the venue's own words do not explain: a proxy or a wall in front of it.
+
+        A command, too, is refused by that for certain: whoever says so has not let it pass (RFC
+        6585, section 4).
+        """
         raw = _excerpt(answer.body)
-        if request.command:
-            return self._unanswered("HTTP 429 without a known code", request, raw=raw)
         return RateLimited(
             "HTTP 429", retry_after=told, venue=self._venue, raw=raw, request=str(request)
         )
