@@ -84,8 +84,8 @@ class HedgeConfig:
             direction follow each other. None: `size`.
         close_patience: in this time the cost allowed for closing grows to twice `max_cost_bps`.
         fill_timeout: age at which a quote is judged; an attempt lasts at most twice as long.
-        quoting: "static" joins the best price once and takes the quote back at the timeout, whatever
-            the book says: what adaptive quoting is measured against.
+        quoting: "static" joins the best price once and takes the quote back at the timeout,
+            whatever the book says: what adaptive quoting is measured against.
         direction: which side opens when no pair is open: the other one than last time, the one with
             the higher edge, the one that receives funding, or always the same.
         on_complete: what to do with an open pair when the work is done.
