@@ -17,24 +17,33 @@ this; of the bot's own words only the journal file is read, and only for what no
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from mpdex.lab.trail import Trail
+from mpdex.lab.trail import Intent, Trail, signed_size
 from mpdex.lab.truth import LEGS, Leg, PairTruth
 from mpdex.sim.models import Timers
-from mpdex.sim.records import ZERO, OrderChanged, PositionChanged, SimEvent, SimOrder, Traded
+from mpdex.sim.records import (
+    ZERO,
+    OrderChanged,
+    PositionChanged,
+    SimEvent,
+    SimFill,
+    SimOrder,
+    Traded,
+)
 from mpdex.utils.clock import Clock
 
 T_FLAT = 30.0  # seconds within which exposure must end once no fault acts any more
 PAGE_WITHIN = 5.0  # seconds from being exposed for good to the page
 STILL_TRYING = 15.0  # seconds within which an exposed bot must have asked a venue something
-KNOWN_AFTER_NS = 250_000_000  # what happened so recently a bot need not know yet
+KNOWN_AFTER = 0.25  # seconds; what happened so recently a bot need not know yet
 _ROLES: dict[Leg, str] = {"P": "primary", "H": "hedge"}
 _TRADING = frozenset({"running", "reducing"})
+_ROUNDED = Decimal("0.000001")  # quote currency or coins: what venues round their figures to
+_AVERAGED = Decimal("0.0001")
 _FORCED = frozenset({"liquidation", "adl"})
 
 
@@ -72,16 +81,24 @@ class Watch:
         quiet_at: loop time from which no fault acts any more, as far as is known now.
         asked: how many requests have reached either venue, cut ones included.
         alive: whether a bot is running.
+        cut_off: (leg, time in ns) -> for how long no private stream of the bot's had been open.
     """
 
     quiet_at: Callable[[], float]
     asked: Callable[[], int]
     alive: Callable[[], bool]
+    cut_off: Callable[[Leg, int], float]
 
 
 @dataclass(slots=True, eq=False)
 class Oracle:
-    """Judges one run. `attach` it to the truth; read `violations`."""
+    """Judges one run. `attach` it to the truth; read `violations`.
+
+    Attributes:
+        tags: "contradiction" or "external", as the scenario says.
+        disk_fails: the scenario takes the disk away: what makes neutral may then go unwritten.
+        foreign: ids of somebody else's orders on these accounts.
+    """
 
     truth: PairTruth
     trail: Trail
@@ -89,9 +106,10 @@ class Oracle:
     watch: Watch
     size: Decimal
     tags: frozenset[str] = frozenset()
+    disk_fails: bool = False
     violations: list[Violation] = field(default_factory=list)
     seen: Seen = field(default_factory=Seen)
-    foreign: set[str] = field(default_factory=set)  # order ids of somebody else's orders
+    foreign: set[str] = field(default_factory=set)
     _timers: Timers = field(default_factory=Timers)
     _before: Decimal = ZERO
     _asked: int = 0
@@ -159,6 +177,8 @@ class Oracle:
 
     def _follow(self, exposure: Decimal) -> None:
         now = self.clock.monotonic()
+        if "external" in self.tags:
+            exposure = self.truth.own_exposure
         exposed = abs(exposure) > self.truth.dust
         if exposed and self.seen.exposed_since is None:
             self.seen.exposed_since = now
@@ -170,7 +190,10 @@ class Oracle:
     def _judge_exposure(self) -> None:
         """Due 30 s after exposure began; put off for as long as faults act."""
         since = self.seen.exposed_since
-        if since is None or not self.watch.alive():
+        if since is None:
+            return
+        if not self.watch.alive():
+            self._timers.after(T_FLAT, self._judge_exposure)
             return
         now = self.clock.monotonic()
         due = max(since, self.watch.quiet_at()) + T_FLAT
@@ -226,77 +249,88 @@ class Oracle:
         if order.client_id not in self.trail.intents:
             self.trail.read()
         intent = self.trail.intents.get(order.client_id)
+        if intent is None and self.disk_fails and not order.post_only:
+            return
         if intent is None or intent.role != _ROLES[leg]:
             self.violate("O6", f"order {order.client_id} on {leg} is not in the journal")
         elif intent.purpose == "maker":
-            self._judge_quote(intent.at_ns, order)
+            self._judge_quote(intent)
 
-    def _judge_quote(self, at_ns: int, order: SimOrder) -> None:
-        phases = self.trail.phases_at(at_ns)
+    def _judge_quote(self, quote: Intent) -> None:
+        """By what the bot had written down when it sent the quote, and by what sockets it had."""
+        phases = self.trail.phases_at(quote.at_ns)
         if phases and not phases & _TRADING:
-            self.violate("O7", f"quote {order.client_id} was sent while {', '.join(phases)}")
-        owed = self._owed_by_journal(at_ns)
-        # What is inferred from an order's report is booked without a line: the truth counts, too.
-        owed = min(owed, abs(self.truth.exposure))
-        if owed > self.truth.dust and not self._hedge_in_flight(at_ns):
-            self.violate("O7", f"quote {order.client_id} was sent while {owed} was not hedged")
-
-    def _owed_by_journal(self, at_ns: int) -> Decimal:
-        """Net coins of true executions that were old enough to be known, when a quote was sent."""
-        known: dict[Leg, Decimal] = dict.fromkeys(LEGS, ZERO)
-        told = {(t["role"], t["trade_id"]) for t in self.trail.trades.values()}
-        if not told:
-            return ZERO
-        for trade in self.trail.trades.values():
-            if trade["ts_ns"] < at_ns:
-                leg: Leg = "P" if trade["role"] == "primary" else "H"
-                size = Decimal(trade["size"])
-                known[leg] += size if trade["side"] == "buy" else -size
-        return abs(known["P"] + known["H"])
-
-    def _hedge_in_flight(self, at_ns: int) -> bool:
+            self._wrong_quote(quote, ", ".join(phases))
+        if quote.owed > self.truth.dust and not quote.in_flight:
+            self._wrong_quote(quote, f"{quote.owed} was not hedged")
         for leg in LEGS:
-            for order in self.truth[leg].live:
-                intent = self.trail.intents.get(order.client_id)
-                if intent and intent.purpose in ("hedge", "unwind") and intent.at_ns <= at_ns:
-                    return True
-        return False
+            away = self.watch.cut_off(leg, quote.at_ns)
+            if away > KNOWN_AFTER:
+                self._wrong_quote(quote, f"{leg}'s private stream was away for {away:.3f} s")
+
+    def _wrong_quote(self, quote: Intent, why: str) -> None:
+        self.violate("O7", f"quote {quote.client_id} was sent while {why}")
 
     # ----------------------------------------------------------------- at the end
 
-    def judge_end(self, code: int | None, summary: dict[str, Any]) -> None:
-        """O5, O8 and what is left of O2, once the run is over. `code`: None if it was killed."""
+    def judge_end(self, code: int | None, summary: Mapping[str, Any], starts: int) -> None:
+        """O5, O8 and what is left of O2, once the run is over.
+
+        Args:
+            code: None if it was killed.
+            summary: the bot's own report.
+            starts: how often it was started; its report is of the last time.
+        """
         self.trail.read()
-        exposure, dust = self.truth.exposure, self.truth.dust
-        if code in (0, 4, 6) and abs(exposure) > dust:
+        if code not in (0, 4, 6):
+            return
+        exposure = self.truth.own_exposure if "external" in self.tags else self.truth.exposure
+        if abs(exposure) > self.truth.dust:
             self.violate("O2", f"it ended with code {code} and exposure {exposure}")
-        if code in (0, 4, 6):
-            self._judge_left_over()
-            self._judge_ledger(summary)
-
-    def _judge_left_over(self) -> None:
         for leg in LEGS:
-            for order in self.truth[leg].live:
-                if order.order_id not in self.foreign:
-                    self.violate("O8", f"order {order.client_id} on {leg} is still alive")
+            self._judge_left_over(leg)
+            if not self.disk_fails:
+                self._judge_ledger(leg)
+            if starts == 1 and code != 4:
+                self._judge_report(leg, summary)
 
-    def _judge_ledger(self, summary: dict[str, Any]) -> None:
-        for leg in LEGS:
-            ours = [
-                f
-                for f in self.truth[leg].fills
-                if f.order.client_id and f.order.order_id not in self.foreign
-            ]
-            role = _ROLES[leg]
-            booked = [t for t in self.trail.trades.values() if t["role"] == role]
-            true_size = sum((_signed(f.order, f.size) for f in ours), ZERO)
-            if self.trail.traded(role) != true_size:
-                text = f"{leg}: {self.trail.traded(role)} is booked, {true_size} was traded"
-                self.violate("O5", text)
-            volume = sum((f.size for f in ours), ZERO)
-            booked_volume = sum((Decimal(t["size"]) for t in booked), ZERO)
-            if booked_volume != volume:
-                self.violate("O5", f"{leg}: volume {booked_volume} is booked, {volume} was traded")
+    def _judge_left_over(self, leg: Leg) -> None:
+        for order in self.truth[leg].live:
+            if order.order_id not in self.foreign:
+                self.violate("O8", f"order {order.client_id} on {leg} is still alive")
+
+    def _ours(self, leg: Leg) -> list[SimFill]:
+        fills = self.truth[leg].fills
+        return [f for f in fills if f.order.client_id and f.order.order_id not in self.foreign]
+
+    def _judge_ledger(self, leg: Leg) -> None:
+        """The booked trades, in sum: coins, volume, and fees where every fee was told."""
+        ours, booked = self._ours(leg), self.trail.booked(_ROLES[leg])
+        sums = {
+            "net": (
+                sum((signed_size(t) for t in booked), ZERO),
+                sum((_signed(f.order, f.size) for f in ours), ZERO),
+            ),
+            "volume": (
+                sum((Decimal(t["size"]) for t in booked), ZERO),
+                sum((f.size for f in ours), ZERO),
+            ),
+        }
+        if all(t["fee"] is not None for t in booked) and sums["volume"][0] == sums["volume"][1]:
+            told = sum((Decimal(t["fee"]) for t in booked), ZERO)
+            sums["fees"] = (told, sum((f.fee for f in ours), ZERO))
+        for what, (told, true) in sums.items():
+            if abs(told - true) > _ROUNDED * max(len(ours), 1):  # each of them is rounded
+                self.violate("O5", f"{leg}: {what} of {told} is booked, {true} is true")
+
+    def _judge_report(self, leg: Leg, summary: Mapping[str, Any]) -> None:
+        told = summary.get(f"volume_{_ROLES[leg]}")
+        if told is None:
+            return
+        true = sum((f.price * f.size for f in self._ours(leg)), ZERO)
+        # What only an order's report told of is booked at its average price, on the venue's grid.
+        if abs(Decimal(told) - true) > max(true * _AVERAGED, _ROUNDED):
+            self.violate("O8", f"{leg}: the report says a volume of {told}, {true} is true")
 
     def judge_requests(self, limited: int, injected: bool) -> None:
         """O9."""
@@ -314,7 +348,3 @@ class Oracle:
 
 def _signed(order: SimOrder, size: Decimal) -> Decimal:
     return size if order.side == "buy" else -size
-
-
-def loop_time() -> float:
-    return asyncio.get_running_loop().time()

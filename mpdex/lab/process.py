@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import io
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -70,6 +72,17 @@ class Files:
         for path, content in self._kept.items():
             if not path.exists() or path.read_bytes() != content:
                 path.write_bytes(content)
+
+
+@contextmanager
+def overheard() -> Iterator[io.StringIO]:
+    """What this process prints meanwhile, which is printed afterwards."""
+    said = io.StringIO()
+    try:
+        with redirect_stdout(said), redirect_stderr(said):
+            yield said
+    finally:
+        sys.stderr.write(said.getvalue())
 
 
 def _files(folder: Path) -> list[Path]:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import warnings
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
@@ -23,7 +24,7 @@ from typing import Any
 from exchange_factory import create_exchange
 from mpdex.errors import MpdexError, UsageError
 from mpdex.lab.oracle import Oracle, Violation, Watch
-from mpdex.lab.process import BOT, Disk, Files, shut_sockets, suspend
+from mpdex.lab.process import BOT, Disk, Files, overheard, shut_sockets, suspend
 from mpdex.lab.scenario import Scenario
 from mpdex.lab.source import read_market
 from mpdex.lab.trail import Trail
@@ -163,13 +164,20 @@ class Lab:
             self.truth,
             self.trail,
             world.clock,
-            Watch(lambda: self.faults.acting_until, self._asked, lambda: self.alive),
+            Watch(
+                lambda: self.faults.acting_until,
+                self._asked,
+                lambda: self.alive,
+                self._cut_off,
+            ),
             scenario.size,
             scenario.tags,
+            disk_fails=any(rule.venue == "disk" for rule in scenario.parsed()),
         )
         self._life: asyncio.Timeout | None = None
         self._files: Files | None = None
         self._served: set[int] = set()
+        self._hushed = ExitStack()
         self._torn = 0  # bytes that the next crash takes off the journal
         self._meant: dict[str, str] = {}  # client id -> purpose, of intents that were written
         self._acked: set[str] = set()
@@ -219,6 +227,13 @@ class Lab:
     def _asked(self) -> int:
         return sum(host.asked for host in self.world.server.hosts.values())
 
+    def _cut_off(self, leg: Leg, at_ns: int) -> float:
+        """Seconds for which no private stream of a venue had been open at a time."""
+        for began, ended in self.world.server.hosts[self.venue(leg)].cut_off:
+            if began <= at_ns < ended:
+                return (at_ns - began) / 1e9
+        return 0.0
+
     # ----------------------------------------------------------------- the life of a bot
 
     async def run_bot(self) -> tuple[int | None, dict[str, Any]]:
@@ -245,8 +260,9 @@ class Lab:
         async with AsyncExitStack() as stack:
             dexes: list[Exchange] = []
             for leg in LEGS:
-                params = {**self._keys(leg), "endpoints": self.world.endpoints[self.venue(leg)]}
-                dex = await create_exchange(self.venue(leg), params, clock=self.bot_clock)
+                params = {**self.keys(leg), "endpoints": self.world.endpoints[self.venue(leg)]}
+                rng = random.Random(f"{leg} {self.scenario.seed} {self.starts}")
+                dex = await create_exchange(self.venue(leg), params, clock=self.bot_clock, rng=rng)
                 stack.push_async_callback(self._close, dex)
                 dexes.append(dex)
             result = await run_hedge(
@@ -267,7 +283,7 @@ class Lab:
             if self._files is None:
                 raise
 
-    def _keys(self, leg: Leg) -> dict[str, str]:
+    def keys(self, leg: Leg) -> dict[str, str]:
         venue = self.venue(leg)
         return {**self.world.credentials[venue], **self.scenario.credentials.get(leg, {})}
 
@@ -278,11 +294,18 @@ class Lab:
         self.trail.read()
         self.trail.closed = True
         self._files = Files(self.logs)
+        self._hush()
         hosts = self.world.server.hosts.values()
         self._served = shut_sockets(host.port for host in hosts)
         for host in hosts:
             host.serves = lambda port: port in self._served
         self._life.reschedule(asyncio.get_running_loop().time())
+
+    def _hush(self) -> None:
+        """Python warns of coroutines that will never run; a killed process has no such worries."""
+        caught = self._hushed.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore", RuntimeWarning)
+        del caught
 
     def _bury(self) -> None:
         if self._files is None:
@@ -399,8 +422,9 @@ async def play(
         if ready is not None:
             ready(lab)
         try:
-            with lab.disk.watched():
+            with lab.disk.watched(), overheard() as said:
                 verdict = await _supervise(lab)
+            _judge(lab, verdict, said.getvalue())
         finally:
             lab.timers.close()
             lab.oracle.close()
@@ -421,7 +445,6 @@ async def _supervise(lab: Lab) -> Verdict:
         await asyncio.sleep(lab.scenario.restart_after)
         lab.faults.restarted()
     verdict.seconds = clock.monotonic()
-    _judge(lab, verdict)
     return verdict
 
 
@@ -448,13 +471,14 @@ def _watch(lab: Lab, verdict: Verdict) -> None:
     lab.after(lab.scenario.limit, ask)
 
 
-def _judge(lab: Lab, verdict: Verdict) -> None:
+def _judge(lab: Lab, verdict: Verdict, printed: str) -> None:
     oracle, world = lab.oracle, lab.world
-    oracle.judge_end(verdict.exit_code, verdict.summary)
+    oracle.judge_end(verdict.exit_code, verdict.summary, lab.starts)
     limited = sum(n for (_, _, op), n in world.counts.items() if op == LIMITED)
     oracle.judge_requests(limited, any("429" in rule for rule in lab.scenario.rules))
     secrets = [key for leg in LEGS for key in _secrets(lab, leg)]
-    oracle.judge_secrets(_texts(lab.logs), [*secrets, *lab.scenario.planted])
+    texts = [*_texts(lab.logs), ("what it printed", printed)]
+    oracle.judge_secrets(texts, [*secrets, *lab.scenario.planted])
     verdict.violations = oracle.violations
     verdict.worst, verdict.to_flat = oracle.seen.worst, oracle.seen.to_flat
     if oracle.seen.exposed_since is not None:
@@ -468,7 +492,8 @@ def _judge(lab: Lab, verdict: Verdict) -> None:
 
 
 def _secrets(lab: Lab, leg: Leg) -> list[str]:
-    return [key for name, key in lab._keys(leg).items() if "key" in name and len(key) > 12]
+    keys = [key for name, key in lab.keys(leg).items() if "key" in name and len(key) > 12]
+    return [*keys, *lab.world.venues[lab.venue(leg)].issued()]
 
 
 def _texts(folder: Path) -> list[tuple[str, str]]:

@@ -17,6 +17,8 @@ from typing import Any
 
 import msgspec
 
+from mpdex.types import OrderStatus
+
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 _MOVED = re.compile(
     r"^([a-z ]+) -> (reconciling|preflight|running|paused|recovering|reducing|draining|stopped"
@@ -24,9 +26,19 @@ _MOVED = re.compile(
 )
 
 
+_NEUTRAL = ("hedge", "unwind")
+_ENDED = frozenset(status.value for status in OrderStatus if status.terminal)
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """An order that was meant to be sent. `role`: "primary" or "hedge"."""
+    """An order that was meant to be sent.
+
+    Attributes:
+        role: "primary" or "hedge".
+        owed: net coins of the executions that the bot had written down by then.
+        in_flight: whether an order that makes neutral had been sent and not been heard to end.
+    """
 
     client_id: str
     role: str
@@ -34,6 +46,8 @@ class Intent:
     side: str
     size: Decimal
     at_ns: int
+    owed: Decimal
+    in_flight: bool
 
 
 @dataclass(slots=True)
@@ -42,20 +56,26 @@ class Trail:
 
     Attributes:
         phases: (time, phase), oldest first.
-        trades: booked executions by (role, trade id), whichever session wrote them.
+        trades: booked executions by (role, client id, trade id), whichever session wrote them; the
+            trade id is "" for what only an order's report told of.
         tail: the last lines as they stand in the file.
     """
 
     file: Path
     intents: dict[str, Intent] = field(default_factory=dict)
     phases: list[tuple[int, str]] = field(default_factory=list)
-    trades: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    trades: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
     alarms: list[dict[str, Any]] = field(default_factory=list)
     halts: list[dict[str, Any]] = field(default_factory=list)
     finishes: list[dict[str, Any]] = field(default_factory=list)
     sessions: int = 0
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=40))
     closed: bool = False
+    _told: dict[str, Decimal] = field(default_factory=dict)  # client id -> signed coins
+    _fills: dict[tuple[str, str], str] = field(default_factory=dict)
+    _by_fills: dict[str, Decimal] = field(default_factory=dict)
+    _ids: dict[str, str] = field(default_factory=dict)  # venue's id -> client id
+    _sent: set[str] = field(default_factory=set)  # what makes neutral and has not ended
     _offset: int = 0
 
     def read(self) -> None:
@@ -82,10 +102,19 @@ class Trail:
         match line.get("kind"):
             case "intent":
                 self._intent(line)
+            case "order":
+                self._order(line)
+            case "fill":
+                self._fill(line)
+            case "external":  # taken over from somebody else's trade, in all
+                taken = (Decimal(size) for size, _ in line["adopted"].values())
+                self._told["external"] = sum(taken, Decimal(0))
+            case "refused":
+                self._sent.discard(line["client_id"])
             case "note":
                 self._note(line)
             case "trade":
-                self.trades[line["role"], str(line["trade_id"])] = line
+                self.trades[line["role"], line["client_id"], str(line["trade_id"])] = line
             case "alarm":
                 self.alarms.append(line)
             case "halt":
@@ -103,7 +132,35 @@ class Trail:
             line["side"],
             Decimal(line["size"]),
             line["ts_ns"],
+            abs(sum(self._told.values(), Decimal(0))),
+            bool(self._sent),
         )
+        if line["purpose"] in _NEUTRAL:
+            self._sent.add(line["client_id"])
+
+    def _order(self, line: dict[str, Any]) -> None:
+        client_id = line.get("client_order_id") or self._ids.get(line["id"], "")
+        if client_id not in self.intents:
+            return
+        if line["id"]:
+            self._ids[line["id"]] = client_id
+        self._learn(client_id, Decimal(line["filled"]))
+        if line["status"] in _ENDED:
+            self._sent.discard(client_id)
+
+    def _fill(self, line: dict[str, Any]) -> None:
+        client_id = line.get("client_order_id") or self._ids.get(line["order_id"], "")
+        known = (line["role"], str(line["id"]))
+        if client_id in self.intents and known not in self._fills:
+            self._fills[known] = client_id
+            told = self._by_fills.get(client_id, Decimal(0)) + Decimal(line["size"])
+            self._by_fills[client_id] = told
+            self._learn(client_id, told)
+
+    def _learn(self, client_id: str, filled: Decimal) -> None:
+        """The larger of what fills and reports say."""
+        size = max(filled, abs(self._told.get(client_id, Decimal(0))))
+        self._told[client_id] = size if self.intents[client_id].side == "buy" else -size
 
     def _note(self, line: dict[str, Any]) -> None:
         found = _MOVED.match(line.get("text", ""))
@@ -129,9 +186,9 @@ class Trail:
     def phase(self) -> str:
         return self.phases[-1][1] if self.phases else ""
 
-    def traded(self, role: str) -> Decimal:
-        """Signed coins that the bot has booked on a venue."""
-        return sum((signed_size(t) for t in self.trades.values() if t["role"] == role), Decimal(0))
+    def booked(self, role: str) -> list[dict[str, Any]]:
+        """The executions on one venue as the bot has them."""
+        return [trade for trade in self.trades.values() if trade["role"] == role]
 
 
 def signed_size(trade: dict[str, Any]) -> Decimal:

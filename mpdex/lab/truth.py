@@ -35,6 +35,13 @@ class LegTruth:
         return sum(held, ZERO) - self.baseline
 
     @property
+    def foreign(self) -> Decimal:
+        """Signed coins of trades made by hand."""
+        return sum(
+            (_signed(f) for f in self.fills if not f.order.client_id and not f.order.reason), ZERO
+        )
+
+    @property
     def orders(self) -> list[SimOrder]:
         """Every order that was ever accepted or rejected, oldest first."""
         return [o for o in self.exchange.orders.values() if o.symbol == self.symbol]
@@ -66,6 +73,12 @@ class PairTruth:
         return self.legs["P"].position + self.legs["H"].position
 
     @property
+    def own_exposure(self) -> Decimal:
+        """The same without what somebody else traded by hand on these accounts, if that is less."""
+        foreign = sum((leg.foreign for leg in self.legs.values()), ZERO)
+        return min(self.exposure, self.exposure - foreign, key=abs)
+
+    @property
     def dust(self) -> Decimal:
         """The smallest hedge that can be sent now."""
         leg = self.legs["H"]
@@ -74,6 +87,10 @@ class PairTruth:
         if market.min_notional and mark:
             least = max(least, market.min_notional * _NOTIONAL_MARGIN / mark)
         return least
+
+
+def _signed(fill: SimFill) -> Decimal:
+    return fill.size if fill.order.side == "buy" else -fill.size
 
 
 def find_leg(

@@ -29,6 +29,7 @@ Counts = Counter[tuple[str, str, str]]
 _REMEMBERED = 200  # frames that a replay can reach back to
 _SIGNED = frozenset({"place", "cancel", "query_order", "query_open", "query_positions"})
 _SNAPSHOTS = frozenset({"query_open", "query_positions"})
+_FAR_NS = 1 << 62
 _REPLAYED = frozenset({"order", "fill"})
 LIMITED = "rate limited"  # counted beside the op that met the limit
 
@@ -63,6 +64,7 @@ class VenueHost:
         port: once started.
         arrivals: called with (venue, op, request) when a request has come in, before it acts.
         asked: how often a client has come to the door, refused ones included.
+        cut_off: (from, until) in ns, when no private socket was open after one had been.
         serves: whether a client at this remote port is served; a dead process is not.
     """
 
@@ -81,6 +83,7 @@ class VenueHost:
         self.port = 0
         self.arrivals: list[Callable[[str, str, SimRequest], None]] = []
         self.asked = 0
+        self.cut_off: list[tuple[int, int]] = []
         self.serves: Callable[[int], bool] = _everybody
         self._clock = clock
         self._rng = rng
@@ -292,7 +295,16 @@ class VenueHost:
             del self.connections[conn.id]
             self.venue.close_ws(conn)
             conn.dispose()
+            self._note_private(conn)
         return socket
+
+    def _note_private(self, gone: Connection) -> None:
+        if gone.private and not any(c.private for c in self.connections.values()):
+            self.cut_off.append((self._clock.now_ns(), _FAR_NS))
+
+    def _note_private_back(self, conn: Connection) -> None:
+        if conn.private and self.cut_off and self.cut_off[-1][1] == _FAR_NS:
+            self.cut_off[-1] = (self.cut_off[-1][0], self._clock.now_ns())
 
     async def _read(self, socket: web.WebSocketResponse, conn: Connection) -> None:
         inbox: Pipe[str] = Pipe(lambda text: self._accept(conn, text))
@@ -331,6 +343,7 @@ class VenueHost:
         if sim is None:
             self._counts[self.venue.name, "ws", "message"] += 1
             self._reply(conn, text, self.venue.accept_message(conn, text))
+            self._note_private_back(conn)
             return
         job = Job(
             sim,

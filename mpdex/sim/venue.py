@@ -245,6 +245,10 @@ class SimVenue(ABC):
     def close_ws(self, conn: SimConnection) -> None:  # noqa: B027  (optional, does nothing)
         """A connection is gone; books it watched are released by the venue here."""
 
+    def issued(self) -> Iterable[str]:
+        """Tokens given to clients so far; secrets like the keys they were given for."""
+        return ()
+
     def expire_sessions(self) -> None:
         """Whoever is logged in is not any more; without sessions, one request is refused."""
         self.session_lost = True

@@ -271,7 +271,7 @@ class AccountData:
         """
         limit = parse_amount(fields, "leverageLimit")
         switches = {name: parse_flag(fields, name) for name in SWITCHES if name in fields}
-        if limit is not None:
+        if limit is not None and not self._exchange.twist.keep_leverage:
             if not 1 <= limit <= MOST_LEVERAGE:
                 raise malformed("Invalid leverageLimit")
             self._limits[account] = limit

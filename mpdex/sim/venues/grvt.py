@@ -158,6 +158,7 @@ class GrvtSim(SimVenue):
         self._api_keys = {f"sim{rng.getrandbits(128):032x}": name for name in exchange.accounts}
         self._mains = {name: f"0x{rng.getrandbits(160):040x}" for name in exchange.accounts}
         self._sessions: dict[str, Login] = {}
+        self._issued: list[str] = []
         self.market = MarketData(exchange)
         self.streams = Streams(exchange, self.market, timers)
         self.desk = OrderDesk(
@@ -268,6 +269,7 @@ class GrvtSim(SimVenue):
             return SimReply({"location": "", "status": "failure", "message": message})
         token = f"{self.rng.getrandbits(256):064x}"
         expires_ns = self.clock.now_ns() + SESSION_SECONDS * 10**9
+        self._issued.append(token)
         self._sessions[token] = Login(account, self._mains[account], expires_ns)
         expires = formatdate(expires_ns // 10**9, usegmt=True)
         cookie = f"gravity={token}; Path=/; Expires={expires}; Max-Age={SESSION_SECONDS}; HttpOnly"
@@ -280,6 +282,9 @@ class GrvtSim(SimVenue):
             },
             headers={"Set-Cookie": cookie, "X-Grvt-Account-Id": self._mains[account]},
         )
+
+    def issued(self) -> Iterable[str]:
+        return self._issued
 
     def expire_sessions(self) -> None:
         """Every session ends now; sockets stay open, and their calls are answered 1000."""
