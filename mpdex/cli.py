@@ -489,6 +489,34 @@ def sim(
     _exit_with(settle, as_json)
 
 
+@app.command()
+def scenario(
+    file: Annotated[Path | None, typer.Argument(help="A scenario in TOML.")] = None,
+    count: Annotated[
+        int, typer.Option("--random", help="Instead of a file: so many random mixtures of faults.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Of the first mixture; each next is one more.")] = 1,
+    cycles: Annotated[int, typer.Option(help="Of each mixture.")] = 50,
+    jobs: Annotated[int, typer.Option(help="Processes; 0: as many as processors.")] = 0,
+    keep: Annotated[
+        Path | None, typer.Option(help="Where failing mixtures are written, made small.")
+    ] = None,
+    logs: Annotated[Path | None, typer.Option(help="Keep the bot's files of FILE here.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Play faults against the hedge on simulated venues; ends with 1 if the oracle objects."""
+    from mpdex.lab.command import run_file, run_random
+
+    def settle() -> int:
+        if (file is None) == (count == 0):
+            raise UsageError("give a scenario file or --random N, and not both")
+        if file is not None:
+            return run_file(file, logs=logs, as_json=as_json)
+        return run_random(count, seed=seed, cycles=cycles, jobs=jobs, keep=keep, as_json=as_json)
+
+    _exit_with(settle, as_json)
+
+
 @app.command("new-venue")
 def new_venue(
     name: Annotated[str, typer.Argument(help="As the factory will spell it.")],
