@@ -23,7 +23,7 @@ from mpdex.utils.clock import Clock
 from mpdex.utils.orderbook import Book
 from strategies.desk import Desk, Phase, Setup
 from strategies.flatten import Hands, neutralize
-from strategies.hedge_core import step
+from strategies.hedge_core import decide, react
 from strategies.outputs import Outputs
 from strategies.progress import line
 from strategies.questions import Questions
@@ -35,6 +35,7 @@ from strategies.words import (
     BookTick,
     Cancel,
     CancelFailed,
+    Command,
     CycleDone,
     Event,
     FillSeen,
@@ -73,6 +74,8 @@ _STATUS_SECONDS = 1.0
 # A venue may close a connection that is idle for a minute; a hedge should not have to open one.
 _WARM_SECONDS = 30.0
 _DAY = 86_400.0
+# A timer that rings so late says that the loop is blocked.
+_LAG, _MINUTE = 0.2, 60.0
 # What a power cut may take of a hedge's lines.
 _SYNC_SECONDS = 0.02
 _BASIS_SECONDS = 60.0
@@ -138,6 +141,8 @@ class Driver:
         self._progress = progress
         self._alerts = alerts
         self._shown = 0.0
+        self._worst_lag = 0.0
+        self._lag_told = setup.started - _MINUTE
         self._inbox: deque[Event] = deque()
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
@@ -225,8 +230,12 @@ class Driver:
         if self._guarded:
             self._signals += isinstance(event, StopAsked)
             return
-        _, commands = step(self.desk, event, self._clock.monotonic())
+        self._perform(react(self.desk, event, self._clock.monotonic()))
+        commands = decide(self.desk)
         self._scribe.external(self.desk)
+        self._perform(commands)
+
+    def _perform(self, commands: list[Command]) -> None:
         for command in commands:
             if isinstance(command, Alarm | Note | Trade | CycleDone):
                 self._write_later(command)
@@ -386,9 +395,17 @@ class Driver:
 
     def _ring(self) -> None:
         self._timer = None
+        self._notice_lag(self._clock.monotonic() - self._timer_at)
         self.feed(Timer())
         self._keep_basis()
         self._show()
+
+    def _notice_lag(self, late: float) -> None:
+        """Something in this process holds everything up: the operator should know."""
+        self._worst_lag = max(self._worst_lag, late)
+        if late > _LAG and self._clock.monotonic() >= self._lag_told + _MINUTE:
+            self._lag_told = self._clock.monotonic()
+            self._write_later(Note(f"the loop stood still for {late * 1000:.0f} ms", urgent=True))
 
     def _halt(self, command: Halt) -> None:
         self._scribe.write("halt", reason=command.reason, exposed=command.exposed)
@@ -584,6 +601,7 @@ class Driver:
             **report.summary(desk.attempts, desk.successes),
             **desk.lessons.markouts.summary(),
             "calls": self._calls(),
+            "worst_loop_lag_ms": round(self._worst_lag * 1000),
         }
         try:
             self._out.summary(summary)

@@ -169,22 +169,43 @@ def step(desk: Desk, event: Event, now: float) -> tuple[Desk, list[Command]]:
 
     Commands that reach a venue come first, records of what happened after them.
     """
+    return desk, react(desk, event, now) + decide(desk)
+
+
+def react(desk: Desk, event: Event, now: float) -> list[Command]:
+    """The first half of a step: what it teaches, and at once what is owed.
+
+    Nothing stands between a fill and its hedge: whoever performs these commands does so before he
+    asks for the second half.
+    """
     slept = now - desk.now
     desk.now = now
     desk.wake_at = None
     if desk.phase is not Phase.STOPPED:
-        if slept > _ASLEEP and desk.phase is not Phase.STARTING:
+        if slept > _ASLEEP:
             _wake_up(desk, slept)
         LEARN[type(event)](desk, event)
-        _work(desk)
-    commands = [*desk.commands, *desk.records]
-    desk.commands.clear()
-    desk.records.clear()
+        if work_debt in WORK[desk.phase]:
+            work_debt(desk)
+    return _taken(desk.commands)
+
+
+def decide(desk: Desk) -> list[Command]:
+    """The second half: everything that is not owed."""
     if desk.phase is not Phase.STOPPED:
-        desk.wake(now + _TICK)
+        _work(desk)
+    commands = _taken(desk.commands) + _taken(desk.records)
+    if desk.phase is not Phase.STOPPED:
+        desk.wake(desk.now + _TICK)
     if desk.wake_at is not None:
-        commands.append(SetTimer(max(desk.wake_at, now + _SOON)))
-    return desk, commands
+        commands.append(SetTimer(max(desk.wake_at, desk.now + _SOON)))
+    return commands
+
+
+def _taken(said: list[Command]) -> list[Command]:
+    taken = list(said)
+    said.clear()
+    return taken
 
 
 def _work(desk: Desk) -> None:
@@ -238,5 +259,7 @@ __all__ = [
     "Role",
     "Setup",
     "State",
+    "decide",
+    "react",
     "step",
 ]

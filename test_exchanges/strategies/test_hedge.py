@@ -267,7 +267,8 @@ def test_two_failed_hedges_in_a_row_halt(tmp_path: Path) -> None:
     result, stage = play(tmp_path, arrange)
     assert result.exit_code == 4
     assert_flat(stage)
-    assert len(stage.hedge.sent) == 10
+    hedges = [order for order in stage.hedge.sent if order.size == D("0.5")]
+    assert len(hedges) == 10, "beside them a probe, which is smaller"
     assert result.summary["outcomes"] == {"unwound": 2}
 
 
@@ -477,7 +478,7 @@ def test_a_quiet_market_leaves_no_order_connection_idle(tmp_path: Path) -> None:
 
     result, stage = play(tmp_path, nobody_trades, iterations=100)
     assert result.exit_code == 6
-    assert stage.hedge.warmed >= 1
+    assert stage.hedge.warmed + stage.hedge.rest_counts.total() >= 3
 
 
 def test_a_residue_below_the_minimum_value_is_taken_along(tmp_path: Path) -> None:
