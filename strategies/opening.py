@@ -89,7 +89,7 @@ async def open_run(
     session = past.session if resumed else f"{setup.started_ms:x}-{rng.getrandbits(16):04x}"
     mids = {role: _mid(venues[role], setup.markets[role]) for role in ROLES}
     header = _header(setup, past, session, where, mids, resumed=resumed, carries=not ephemeral)
-    desk = restore(setup, past, setup.started, resume=resumed, mids=mids)
+    desk = restore(setup, past, clock.monotonic(), resume=resumed, mids=mids)
     _remember_basis(desk, past)
     return Opening(setup, desk, session, header, past)
 

@@ -37,7 +37,7 @@ def shown(desk: Desk, order: Tracked, report: Order, source: Source | None, adde
         desk.unheard.pop(order.key, None)
         return
     rests = report["status"] is OrderStatus.OPEN and not order.sources & {"stream", "cum"}
-    if (rests or added) and desk.up[order.role]:
+    if (rests or added) and desk.live[order.role]:  # of what was before, no stream tells
         desk.unheard.setdefault(order.key, desk.now)
 
 
