@@ -329,7 +329,9 @@ def _near_liquidation(facts: Facts) -> str:
             continue
         distance = _distance(facts, role, account)
         if distance is not None and distance < facts.config.limits.liquidation_reduce:
-            return f"{role} would be liquidated {distance:.1%} from here"
+            other = "hedge" if role == "primary" else "primary"
+            hint = f"move collateral there from {other}"
+            return f"{role} would be liquidated {distance:.1%} from here; {hint}"
     return ""
 
 

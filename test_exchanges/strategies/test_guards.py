@@ -231,7 +231,7 @@ SHUT: dict[str, tuple[Change, str]] = {
     "liquidation": (held(account(liquidation=D(1841))), "hedge would be liquidated 8.0%"),
     "liquidation by equity": (
         held(account(equity=D(200))),
-        "hedge would be liquidated 5.0% from here",
+        "hedge would be liquidated 5.0% from here; move collateral there from primary",
     ),
     "liquidation untold": (held(account(equity=None)), "does not tell how far liquidation is"),
     "funding soon": (funding("0.000101", SOON), "funding of 1.0 bps is due"),
@@ -343,7 +343,10 @@ def test_what_is_wrong_with_a_book(tick: BookTick | None, trouble: str) -> None:
     [
         (held(), ""),
         (held(account(liquidation=D(1899))), ""),
-        (held(account(liquidation=D(1901))), "hedge would be liquidated 5.0% from here"),
+        (
+            held(account(liquidation=D(1901))),
+            "hedge would be liquidated 5.0% from here; move collateral there from primary",
+        ),
         (held(account(equity=None)), ""),
         (held(funding("0.0010", SOON)), ""),
         (held(funding("0.0013", SOON)), "funding of 13.0 bps is dearer than closing for 11.4"),
