@@ -47,6 +47,7 @@ class DexCore(Translation):
         rng: random.Random | None = None,
         engine: str = "picows",
         read_only: bool = False,
+        limit_share: float = 1.0,
         **keys: str,
     ) -> None:
         super().__init__()
@@ -61,6 +62,7 @@ class DexCore(Translation):
         self.client_ids = ClientIds(self.SPEC.client_id, self.clock)
         self._given_rng = rng
         self._proxy, self._engine = proxy, engine
+        self._limit_share = _checked_share(limit_share)
         self._markets = MarketList(self.SPEC.name)
         self._detailed: set[str] = set()  # markets whose details were asked for
         self._leases: dict[type[Any], Lease[Any]] = {}
@@ -206,7 +208,7 @@ class DexCore(Translation):
     def _throttle(self) -> Throttle:
         from mpdex.utils.throttle import Throttle
 
-        return Throttle(self.SPEC.limits, clock=self.clock)
+        return Throttle(self.SPEC.limits, clock=self.clock, share=self._limit_share)
 
     @cached_property
     def _session(self) -> SessionKeeper | None:
@@ -359,6 +361,13 @@ class DexCore(Translation):
             if cursor is None:
                 fills = [fill for fill in found.values() if fill["timestamp_ms"] >= since_ms]
                 return sorted(fills, key=lambda fill: fill["timestamp_ms"])
+
+
+def _checked_share(share: float) -> float:
+    """Part of the venue's limits that is ours, where another program uses the same key."""
+    if not 0 < share <= 1:
+        raise UsageError(f"limit_share {share}: give a part of the limits, above 0 and up to 1")
+    return share
 
 
 def _checked_keys(dex: DexCore, keys: Mapping[str, str]) -> Mapping[str, str]:

@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     from mpdex.utils.throttle import Throttle
 
 RETRIES = 2  # of a read, after the first attempt
-# Venues and their CDNs drop idle connections after one to a few minutes.
-_KEEPALIVE_SECONDS = 75.0
+# Venues and their CDNs drop idle connections after one to a few minutes; ours end before, since an
+# order on a connection that the other end has dropped is an order whose fate nobody knows.
+_KEEPALIVE_SECONDS = 50.0
 _DNS_SECONDS = 300
 # More requests at once than this wait for a connection; no venue's limit allows that many.
 _CONNECTIONS = 64
@@ -52,6 +53,8 @@ _AGENT = "mpdex"
 # A read that the venue puts off for longer than this is given back to the caller.
 _PATIENCE = 30.0
 _EXCERPT = 300
+# The usual header of what is left of a limit; a venue without it is only known by our own count.
+_LEFT = "X-RateLimit-Remaining"
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -199,7 +202,11 @@ class RestTransport:
 
     async def _once(self, request: Request, session: Session | None) -> Json:
         ready = await self._prepare(request, session)
-        return self._judge(await self._exchange(ready), ready)
+        answer = await self._exchange(ready)
+        left = answer.headers.get(_LEFT, "")
+        if left.isdecimal():
+            self._throttle.observe(request.scope, int(left))
+        return self._judge(answer, ready)
 
     async def _prepare(self, request: Request, session: Session | None) -> Request:
         """With bytes, session and proof; after all waiting, since proofs carry the time."""

@@ -35,15 +35,28 @@ _UNLIMITED = Limit(0, 0.0)
 class Throttle:
     """Buckets by scope; a scope without a limit is only counted and frozen.
 
+    Args:
+        reserve: part of each count that is for cancels and hedges alone.
+        share: part of each count that is ours, where others use the same key or address.
+
     Attributes:
         spent: units taken so far, by (scope, lane).
     """
 
-    def __init__(self, limits: Mapping[str, Limit], *, clock: Clock, reserve: float = 0.3) -> None:
+    def __init__(
+        self,
+        limits: Mapping[str, Limit],
+        *,
+        clock: Clock,
+        reserve: float = 0.3,
+        share: float = 1.0,
+    ) -> None:
         self.spent: Counter[tuple[str, Lane]] = Counter()
         self._clock = clock
         self._reserve = reserve
-        self._buckets = {scope: _Bucket(limit, reserve, clock) for scope, limit in limits.items()}
+        self._buckets = {
+            scope: _Bucket(_part(limit, share), reserve, clock) for scope, limit in limits.items()
+        }
 
     def try_acquire(self, scope: str, weight: int = 1, lane: Lane = Lane.QUERY) -> bool:
         """Takes `weight` now, or nothing."""
@@ -62,11 +75,19 @@ class Throttle:
         """The venue said "too many": nothing of this urgency or less for `seconds`."""
         self._bucket(scope).freeze(lane, seconds)
 
+    def observe(self, scope: str, left: int) -> None:
+        """The venue says how many units are left: somebody else may use them, too."""
+        self._bucket(scope).observe(left)
+
     def _bucket(self, scope: str) -> _Bucket:
         bucket = self._buckets.get(scope)
         if bucket is None:
             bucket = self._buckets[scope] = _Bucket(_UNLIMITED, self._reserve, self._clock)
         return bucket
+
+
+def _part(limit: Limit, share: float) -> Limit:
+    return Limit(max(int(limit.count * share), 1), limit.seconds)
 
 
 class _Bucket:
@@ -104,6 +125,16 @@ class _Bucket:
         for held in Lane:
             if held >= lane:
                 self._frozen_until[held] = max(self._frozen_until[held], until)
+
+    def observe(self, left: int) -> None:
+        """What is missing beyond our own use was taken by others, and comes back as ours does."""
+        if self._unlimited:
+            return
+        now = self._clock.monotonic()
+        self._return_units(now)
+        others = self._count - self._used - left
+        if others > 0:
+            self._remember(others, now)
 
     def _take(self, weight: int, lane: Lane, now: float) -> bool:
         if now < self._frozen_until[lane]:

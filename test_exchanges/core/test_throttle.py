@@ -182,6 +182,28 @@ async def test_scopes_do_not_touch_each_other() -> None:
     assert not bucket.try_acquire("a", 1, CANCEL)
 
 
+@virtual
+async def test_a_share_leaves_the_rest_to_others() -> None:
+    clock = LoopClock(asyncio.get_running_loop(), 0)
+    bucket = Throttle({"order": Limit(10, 1.0), "few": Limit(1, 1.0)}, clock=clock, share=0.5)
+    assert [bucket.try_acquire("order", 1, CANCEL) for _ in range(6)] == [True] * 5 + [False]
+    assert bucket.try_acquire("few", 1, QUOTE), "never less than one"
+
+
+@virtual
+async def test_what_others_have_used_is_not_ours_and_comes_back() -> None:
+    bucket = throttle()
+    assert bucket.try_acquire("order", 2, CANCEL)
+    bucket.observe("order", 3)
+    assert [bucket.try_acquire("order", 1, CANCEL) for _ in range(4)] == [True] * 3 + [False]
+    bucket.observe("order", 9)
+    assert not bucket.try_acquire("order", 1, CANCEL), "more than we knew of is no news"
+    bucket.observe("nobody limits this", 0)
+    assert bucket.try_acquire("nobody limits this", 1, QUOTE)
+    await asyncio.sleep(WINDOW)
+    assert bucket.try_acquire("order", 10, CANCEL)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import random
-from decimal import Decimal
+import re
+from collections import deque
 
 import pytest
+from aiohttp import web
 from faults.moments import (
     EACH_FILLS,
     FIRST_FILLS,
@@ -24,6 +26,11 @@ from faults.moments import (
 )
 
 from mpdex.sim.host import LIMITED
+from mpdex.types import Limit, Request, VenueSpec
+from mpdex.utils.clock import LoopClock
+from mpdex.utils.rest import RestTransport
+from mpdex.utils.throttle import Throttle
+from mpdex.utils.virtual_loop import run_virtual
 
 
 def calls(verdict, venue, transport="rest"):
@@ -212,7 +219,148 @@ def test_rl_09_slow_answers_hold_nobody_up(row):
 
     verdict = row(SLOWLY, source=STILL, cycles=12, outcome="R", during=during, idle=True)
     assert sum(verdict.fired.values()) > 18
+    assert verdict.summary["worst_loop_lag_ms"] <= 200
     assert max(to_hedge(verdict)) < 0.25
+
+
+@pytest.mark.fault("RL-09", tier=1)
+def test_rl_09_a_loop_that_stands_still_is_told(row):
+    verdict = row("proc.suspend(900)", cycles=4, outcome="R")
+    assert "the loop stood still for" in notes(verdict)
+    assert verdict.summary["worst_loop_lag_ms"] > 200
+
+
+class Forgetful:
+    """An HTTP server that resets a connection which was idle for a minute, at its next request."""
+
+    def __init__(self):
+        self.answered = []
+        self.reset = 0
+
+    async def serve(self, reader, writer):
+        loop, idle_since = asyncio.get_running_loop(), asyncio.get_running_loop().time()
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                if loop.time() - idle_since > 60:
+                    self.reset += 1
+                    writer.transport.abort()
+                    return
+                size = re.search(rb"content-length: (\d+)", head.lower())
+                await reader.readexactly(int(size[1]) if size else 0)
+                self.answered.append(head.split()[0].decode())
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+                writer.write(b"Content-Length: 2\r\n\r\n{}")
+                idle_since = loop.time()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+
+@pytest.mark.fault("RL-10", tier=2)
+@pytest.mark.parametrize("idle", [30.0, 49.0, 61.0, 300.0])
+def test_rl_10_no_order_goes_out_on_a_connection_that_was_forgotten(idle, monkeypatch):
+    """Our connections end before the other end forgets them; an order then opens a new one."""
+
+    async def scenario():
+        # The client looks at the machine's clock, where time here is virtual.
+        monkeypatch.setattr("aiohttp.connector.monotonic", asyncio.get_running_loop().time)
+        venue = Forgetful()
+        server = await asyncio.start_server(venue.serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        clock = LoopClock(asyncio.get_running_loop(), 0)
+        spec = VenueSpec(name="acme", endpoints={}, credentials=())
+        rest = RestTransport(
+            spec,
+            {"rest": f"http://127.0.0.1:{port}"},
+            clock=clock,
+            throttle=Throttle({}, clock=clock),
+            sign=lambda request, _: request,
+            decode_error=lambda *_: None,
+            rng=random.Random(1),
+        )
+        for request in (READ, PLACE):
+            await rest.send(request)
+            await asyncio.sleep(idle)
+            assert await rest.send(PLACE) == {}
+            await asyncio.sleep(idle)
+        await rest.close()
+        server.close()
+        assert venue.reset == 0
+        assert venue.answered == ["GET", "POST", "POST", "POST"]
+
+    run_virtual(scenario())
+
+
+READ = Request("GET", "/read")
+PLACE = Request("POST", "/orders", json={"size": "0.10"}, command=True)
+
+
+@pytest.mark.fault("RL-10", tier=2)
+def test_rl_10_a_reset_repeats_a_question_and_never_an_order(row):
+    verdict = row(
+        "H.place.nth(2) -> drop_request(reset)",
+        "H.query_positions.nth(1) -> drop_request(reset)",
+        cycles=4,
+        outcome="R",
+    )
+    ids = [order.client_id for order in sent(verdict, "H", "hedge")]
+    assert len(ids) == len(set(ids)) == 4
+    assert "could not be read" not in notes(verdict)
+
+
+@pytest.mark.fault("RL-11", tier=2)
+def test_rl_11_two_programs_share_one_limit():
+    """Ten a second for both. One keeps to its share; the other sees in the answers what is left,
+    and leaves it to the first."""
+
+    async def scenario():
+        clock = LoopClock(asyncio.get_running_loop(), 0)
+        window = deque()
+
+        def left():
+            while window and window[0] <= clock.monotonic() - 1.0:
+                window.popleft()
+            return 10 - len(window)
+
+        refused = []
+
+        async def handle(_):
+            if left() <= 0:
+                refused.append(clock.monotonic())
+                return web.Response(status=429, text="{}")
+            window.append(clock.monotonic())
+            return web.json_response({}, headers={"X-RateLimit-Remaining": str(left())})
+
+        runner = web.ServerRunner(web.Server(handle, access_log=None))
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        done = {}
+
+        async def program(name, share):
+            limits = {"default": Limit(10, 1.0)}
+            rest = RestTransport(
+                VenueSpec(name="acme", endpoints={}, credentials=(), limits=limits),
+                {"rest": f"http://127.0.0.1:{port}"},
+                clock=clock,
+                throttle=Throttle(limits, clock=clock, share=share),
+                sign=lambda request, _: request,
+                decode_error=lambda *_: None,
+                rng=random.Random(1),
+            )
+            for number in range(60):
+                await rest.send(READ)
+                done[name] = number + 1
+            await rest.close()
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(program("modest", 0.5))
+            group.create_task(program("watchful", 1.0))
+        await runner.cleanup()
+        assert done == {"modest": 60, "watchful": 60}
+        assert len(refused) <= 2, "next to none of 120"
+
+    run_virtual(scenario())
 
 
 @pytest.mark.fault("RL-12", tier=2)
