@@ -144,6 +144,7 @@ class Lab:
         bot_clock: the bot's own; `clock` rules shift it.
         stop: the operator's signal to the bot that runs now.
         starts: how often the bot has been started.
+        began: simulated seconds at which the first quote arrived; None: none has.
     """
 
     def __init__(self, scenario: Scenario, logs: Path, world: Running) -> None:
@@ -156,6 +157,7 @@ class Lab:
         self.bot_clock = LoopClock(asyncio.get_running_loop(), EPOCH_NS)
         self.stop = Stop()
         self.starts = 0
+        self.began: float | None = None
         self.timers = Timers()
         self.disk = Disk(self._at_journal)
         self.trail = Trail(logs / f"{self.config.stem}_events.jsonl")
@@ -351,8 +353,11 @@ class Lab:
 
     def _count_quotes(self, purpose: str) -> None:
         """Times count from the first quote; what says no time waits until the second rests."""
-        self._quotes += purpose == "maker"
+        if purpose != "maker":
+            return
+        self._quotes += 1
         if self._quotes == 1:
+            self.began = self.clock.monotonic()
             self.faults.begin()
         elif self._quotes == _UNTIMED_QUOTE:
             self.after(_UNTIMED_PAUSE, self.faults.release)
@@ -417,6 +422,7 @@ async def play(
         **options,
     )
     async with world:
+        _arrange(scenario, world)
         lab = Lab(scenario, logs, world)
         lab.oracle.attach()
         if ready is not None:
@@ -429,6 +435,18 @@ async def play(
             lab.timers.close()
             lab.oracle.close()
     return verdict
+
+
+def _arrange(scenario: Scenario, world: Running) -> None:
+    """Markets and positions as the scenario wants them, before anybody looks."""
+    for leg in LEGS:
+        exchange = world.exchanges[scenario.roles[leg]]
+        symbol = find_leg(exchange, scenario.ticker).symbol
+        if leg in scenario.markets:
+            exchange.change_market(symbol, **scenario.markets[leg])
+        if scenario.baseline.get(leg):
+            account = next(iter(exchange.accounts))
+            exchange.manual_trade(account, symbol, scenario.baseline[leg])
 
 
 async def _supervise(lab: Lab) -> Verdict:
@@ -488,7 +506,7 @@ def _judge(lab: Lab, verdict: Verdict, printed: str) -> None:
     epoch = EPOCH_NS
     verdict.phases = [((at - epoch) / 1e9 if at else 0.0, name) for at, name in lab.trail.phases]
     verdict.tail = list(lab.trail.tail)
-    verdict.outcome = verdict.outcome or _outcome(verdict)
+    verdict.outcome = verdict.outcome or _outcome(verdict, lab.began or 0.0)
 
 
 def _secrets(lab: Lab, leg: Leg) -> list[str]:
@@ -501,10 +519,10 @@ def _texts(folder: Path) -> list[tuple[str, str]]:
     return [(path.name, path.read_text(errors="replace")) for path in files]
 
 
-def _outcome(verdict: Verdict) -> str:
+def _outcome(verdict: Verdict, began: float) -> str:
     match verdict.exit_code:
         case 0:
-            return "D" if _idle_seconds(verdict) > _QUIET else "R"
+            return "D" if _idle_seconds(verdict, began) > _QUIET else "R"
         case 4:
             return "HF"
         case 5:
@@ -513,10 +531,10 @@ def _outcome(verdict: Verdict) -> str:
             return {2: "config", 3: "refused", 6: "stopped"}.get(code or -1, "killed")
 
 
-def _idle_seconds(verdict: Verdict) -> float:
-    """Longest stretch in which it neither traded nor wound down."""
+def _idle_seconds(verdict: Verdict, began: float) -> float:
+    """Longest stretch since trading began in which it neither traded nor wound down."""
     longest, phases = 0.0, [*verdict.phases, (verdict.seconds, "")]
-    for (began, phase), (ended, _) in pairwise(phases):
-        if phase in ("paused", "recovering"):
-            longest = max(longest, ended - began)
+    for (since, phase), (until, _) in pairwise(phases):
+        if phase in ("paused", "recovering") and since > began:
+            longest = max(longest, until - since)
     return longest

@@ -36,10 +36,9 @@ class LegTruth:
 
     @property
     def foreign(self) -> Decimal:
-        """Signed coins of trades made by hand."""
-        return sum(
-            (_signed(f) for f in self.fills if not f.order.client_id and not f.order.reason), ZERO
-        )
+        """Signed coins of trades made by hand since the start."""
+        by_hand = (f for f in self.fills if not f.order.client_id and not f.order.reason)
+        return sum((_signed(f) for f in by_hand), ZERO) - self.baseline
 
     @property
     def orders(self) -> list[SimOrder]:

@@ -186,7 +186,8 @@ class FaultBook:
         due: list[Action] = []
         for rule in self.rules:
             concerned = rule.process and rule.op == point and now.is_a(rule.flags)
-            if concerned and not _spent(rule) and self._fires(rule, now):
+            early = PRELUDE in words and PRELUDE not in rule.flags
+            if concerned and not early and not _spent(rule) and self._fires(rule, now):
                 due += self._fire(rule)
         return due
 
