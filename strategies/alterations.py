@@ -2,7 +2,7 @@
 
 What the venue has is what can fill: more is believed at once, less at the order's end, for until
 then it is reserved. The venue's rules may have changed: they are asked for. A quote that became
-larger, or rests elsewhere, is taken back.
+larger, or rests elsewhere, is taken back; so are both of two, where a request was passed on twice.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from mpdex.types import Order
 from strategies.desk import Desk
 from strategies.tracking import Tracked
-from strategies.words import Read
+from strategies.words import Cancel, Read
 
 
 def believe(desk: Desk, order: Tracked, report: Order) -> None:
@@ -30,6 +30,17 @@ def believe(desk: Desk, order: Tracked, report: Order) -> None:
     _tell(desk, order, f"price {price} instead of {order.price}")
     order.price = price
     _take_back(desk, order)
+
+
+def is_copy(desk: Desk, order: Tracked, report: Order) -> bool:
+    """Whether a report is about a second order under the same client id; it is taken back then."""
+    if not order.id or report["id"] in ("", order.id):
+        return False
+    if not report["status"].terminal:
+        desk.say(Cancel(order.role, "", report["id"]))
+        _take_back(desk, order)
+        desk.distrust(order.role, f"it took {order.kind} {order.client_id} twice")
+    return True
 
 
 def _tell(desk: Desk, order: Tracked, what: str) -> None:

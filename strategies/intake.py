@@ -137,7 +137,7 @@ def take_order(
         refusal: why it was rejected, if it was.
     """
     order = desk.find(role, report["client_order_id"], report["id"])
-    if order is None:
+    if order is None or alterations.is_copy(desk, order, report):
         return
     _name(desk, order, report["id"])
     order.unverified, order.absent = False, 0

@@ -67,10 +67,11 @@ class SimExchange(ExchangeCore):
         Returns: the execution; None where nothing was left.
         """
         before = len(self._fills[order.account])
+        board = self.boards[order.symbol]
+        size = board.size(board.lots(size))  # nobody trades parts of a lot
         surplus = size - order.size
         size = min(size, order.remaining)
         piece = self._resting.get(order.order_id)
-        board = self.boards[order.symbol]
         if piece is not None:
             board.engine.hit(piece, board.lots(size))
         elif size > 0:

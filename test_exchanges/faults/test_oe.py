@@ -7,9 +7,10 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
-from faults.moments import journal, sent
+from faults.moments import journal, seconds_at, sent
 from faults.telling import (
     CALM,
+    ENTRY,
     SOON,
     SWAPPED,
     alarms,
@@ -28,6 +29,7 @@ from faults.telling import (
 )
 
 from mpdex.lab.run import Lab
+from wrappers.grvt import GrvtExchange
 
 PAIRS = pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["socket", "rest"])
 # A venue that bounds no resting order's request: its fate stays open for so long (HEDGE 11).
@@ -224,7 +226,7 @@ def test_oe_08_a_storm_of_post_only_refusals_costs_three_a_second_at_most(row, p
 
 @pytest.mark.fault("OE-09", tier=2)
 def test_oe_09_a_quote_that_took_is_hedged_and_its_true_fee_booked(row):
-    verdict = row("P.place.nth(1) -> mutate(post_only=False, price=3010)", **{**CALM, "cycles": 1})
+    verdict = row("P.place.nth(1) -> X.move(-5), mutate(post_only=False)", **{**CALM, "cycles": 1})
     took = verdict.fills("P")[0]
     assert took.liquidity == "taker"
     assert hedged_within(verdict, took) < SOON
@@ -237,8 +239,8 @@ def test_oe_09_a_quote_that_took_is_hedged_and_its_true_fee_booked(row):
 @pytest.mark.fault("OE-09", tier=2)
 def test_oe_09_a_venue_that_does_it_twice_is_left(row):
     verdict = row(
-        "P.place.nth(1) -> mutate(post_only=False, price=3010)",
-        "P.place.nth(2) -> mutate(post_only=False, price=2990)",
+        "P.place.nth(1) -> X.move(-5), mutate(post_only=False)",
+        "P.place.nth(2) -> X.move(5), mutate(post_only=False)",
         outcome="HF",
         **{**CALM, "cycles": 5},
     )
@@ -387,3 +389,238 @@ def test_oe_15_a_cancel_without_an_answer_is_repeated_until_the_end_is_known(row
     if lost == "drop_request":
         assert [round((b - a) / 1e9) for a, b in pairwise(times)][:2] == [1, 2]
     assert first.status == "canceled"
+
+
+@pytest.mark.fault("OE-16", tier=1)
+@pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["socket", "rest"])
+def test_oe_16_a_cancel_that_never_works_ends_the_run_with_a_page(row, pair):
+    """For half a minute every cancel is acknowledged and none is done. Neither venue has a switch
+    that cancels what a silent client left."""
+    verdict = row(
+        "P.cancel.between(0, 32s) -> ack_ok", outcome="HF", **{**CALM, "drain_limit": 60}, **pair
+    )
+    (quote,) = quotes(verdict)
+    times = [
+        c["ts_ns"] / 1e9 for c in journal(verdict, "cancel") if c["client_id"] == quote.client_id
+    ]
+    assert [round(b - a) for a, b in pairwise(times)][:4] == [1, 2, 4, 4]
+    draining = next(at for at, phase in verdict.phases if phase == "draining")
+    assert 20 < draining - seconds_at(int(times[0] * 1e9)) < 22
+    pages = [a for a in journal(verdict, "alarm") if a["page"]]
+    assert seconds_at(pages[0]["ts_ns"]) < draining
+    assert "does not go away" in verdict.summary["reason"]
+
+
+@pytest.mark.fault("OE-16", tier=1)
+@pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["socket", "rest"])
+def test_oe_16_what_is_filled_meanwhile_is_hedged(row, pair):
+    """The order that does not go away fills after half of the time."""
+    verdict = row(
+        "P.cancel.between(0, 16s) -> ack_ok",
+        "P.fill(q).at(15s)",
+        outcome="R",
+        **CALM,
+        **pair,
+    )
+    fill = verdict.fills("P")[0]
+    assert hedged_within(verdict, fill) < SOON
+    assert fill.order is quotes(verdict)[0]
+
+
+@pytest.mark.fault("OE-17", tier=2)
+@pytest.mark.parametrize("tries", [1, 3])
+def test_oe_17_a_cancel_that_says_yes_and_sends_nothing_convinces_nobody(row, monkeypatch, tries):
+    """What a venue's adapter must do is in the conformance suite; this is the run on a broken one."""
+    told = []
+    send = GrvtExchange.submit_cancel
+
+    def say_yes(self, cancel):
+        told.append(cancel.client_id)
+        if 1 < len(told) <= tries + 1:  # the first is the canary's
+            return _yes()
+        return send(self, cancel)
+
+    async def _yes():
+        return None
+
+    monkeypatch.setattr(GrvtExchange, "submit_cancel", say_yes)
+    verdict = row(outcome="R", **CALM)
+    assert told.count(quotes(verdict)[0].client_id) == tries + 1
+    assert one_after_another(quotes(verdict))
+    assert {quote.status for quote in quotes(verdict)} == {"canceled"}
+
+
+@pytest.mark.fault("OE-18", tier=2)
+def test_oe_18_a_quote_moves_by_cancel_settle_and_place_never_by_an_amendment(row):
+    """Neither venue has an amendment that keeps the order; one that has it adds the capability."""
+    verdict = row(
+        "P.at(1s) -> X.move(4)", "P.at(3s) -> X.move(4)", outcome="R", **{**CALM, "fill_timeout": 5}
+    )
+    assert journal(verdict, "cycle")[0]["requotes"] >= 1
+    assert one_after_another(quotes(verdict))
+    assert {op for _, _, op in verdict.counts if "amend" in op} == set()
+    assert {quote.status for quote in quotes(verdict)} == {"canceled"}
+
+
+@pytest.mark.fault("OE-19", tier=2)
+@pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["socket", "rest"])
+def test_oe_19_an_acknowledged_order_that_never_was_is_found_out(row, pair):
+    verdict = row("P.place.nth(1) -> ack_ok", outcome="R", **CALM, **pair)
+    first, second, *_ = [i for i in journal(verdict, "intent") if i["purpose"] == "maker"]
+    waited = (second["ts_ns"] - first["ts_ns"]) / 1e9
+    assert 1.5 < waited < BOUND + RESOLVED
+    assert said(verdict, f"{first['client_id']} is UNKNOWN")
+
+
+@pytest.mark.fault("OE-19", tier=2)
+@pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["socket", "rest"])
+def test_oe_19_a_resting_order_that_disappears_is_missed(row, pair):
+    """By the public book, in which its size is missing, or by the sweep of open orders."""
+    verdict = row(
+        "P.drop_order.at(2s)", outcome="R", **{**CALM, "fill_timeout": 20, "cycles": 1}, **pair
+    )
+    gone, replaced = quotes(verdict)[:2]
+    assert gone.reason == "dropped"
+    assert began(replaced) - began(gone) < 2 + BOUND + RESOLVED
+
+
+@pytest.mark.fault("OE-20", tier=2)
+def test_oe_20_a_size_that_the_venue_rounded_is_the_orders_size(row):
+    verdict = row(
+        "P.place.nth(1) -> mutate(qty=floor), fill(q, at=resting)",
+        size="0.15",
+        outcome="R",
+        **CALM,
+    )
+    rounded = quotes(verdict)[0]
+    assert rounded.filled == rounded.size == booked(verdict, rounded) == Decimal("0.10")
+    assert said(verdict, f"{rounded.client_id}: size 0.1 instead of 0.15")
+    assert began(quotes(verdict)[1]) - ended(rounded) < SOON
+    assert quotes(verdict)[1].size == Decimal("0.05"), "the rest of the clip"
+    assert verdict.counts["grvt", "rest", "meta"] > _meta_calls(row), "the market is read again"
+
+
+def _meta_calls(row):
+    return row(outcome="R", **CALM).counts["grvt", "rest", "meta"]
+
+
+@pytest.mark.fault("OE-20", tier=2)
+def test_oe_20_a_hedge_that_the_venue_rounded_is_followed_by_its_rest(row):
+    verdict = row(
+        "P.place.nth(1) -> fill(q, at=resting)",
+        "H.place.nth(1) -> mutate(qty=floor)",
+        size="0.15",
+        outcome="R",
+        **CALM,
+        **SWAPPED,
+    )
+    assert [order.filled for order in hedges(verdict)] == [Decimal("0.10"), Decimal("0.05")]
+    assert verdict.to_flat < SOON
+
+
+@pytest.mark.fault("OE-20", tier=2)
+def test_oe_20_a_quote_that_rests_elsewhere_than_asked_is_taken_back(row):
+    verdict = row("P.place.nth(1) -> mutate(price=2999.90)", outcome="R", **CALM)
+    moved = quotes(verdict)[0]
+    assert moved.price == Decimal("2999.90")
+    assert ended(moved) - began(moved) < ENTRY
+    assert one_after_another(quotes(verdict))
+
+
+@pytest.mark.fault("OE-21", tier=2)
+@pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["socket", "rest"])
+@pytest.mark.parametrize("report", ["", ", report_delay=2s"], ids=["in time", "two seconds late"])
+def test_oe_21_a_fill_just_before_the_orders_own_end_counts(row, pair, report):
+    verdict = row(
+        f"P.place.nth(1) -> mutate(expires=5s), fill(0.5q, at=resting, after=4990ms{report})",
+        outcome="R",
+        **{**CALM, "fill_timeout": 10, "cycles": 1},
+        **pair,
+    )
+    expired = quotes(verdict)[0]
+    assert expired.reason == "expired"
+    assert booked(verdict, expired) == expired.filled == expired.size / 2
+    assert total(verdict.fills("H")) == expired.filled
+    assert one_after_another(quotes(verdict))
+    assert verdict.to_flat < (4 if report else SOON)
+
+
+@pytest.mark.fault("OE-22", tier=1)
+@pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["socket", "rest"])
+@pytest.mark.parametrize("report", ["", "report_delay=3s"], ids=["told", "told late"])
+def test_oe_22_a_venue_that_cancels_everything_leads_to_a_new_quote(row, pair, report):
+    verdict = row(
+        f"P.at(2s) -> cancel_all({report})",
+        outcome="R",
+        **{**CALM, "fill_timeout": 10, "cycles": 1},
+        **pair,
+    )
+    gone, replaced = quotes(verdict)[:2]
+    assert gone.reason == "market"
+    assert not [c for c in journal(verdict, "cancel") if c["client_id"] == gone.client_id]
+    assert began(replaced) - ended(gone) < 4
+    assert len(journal(verdict, "cycle")) == 1, "it is no end of the attempt"
+
+
+CHAOS = (
+    "P.cancel.maker.prob(0.25, 1) -> delay(1s)",
+    "P.cancel.maker.prob(0.15, 2) -> delay(5s)",
+    "P.place.maker.prob(0.3, 3) -> fill(0.3q, at=before_place_ack)",
+    "P.place.maker.prob(0.3, 4) -> fill(0.4q, at=resting)",
+    "P.place.maker.prob(0.1, 7) -> fill(q, at=resting)",
+    "P.cancel.maker.prob(0.3, 5) -> fill(0.5q, at=after_cancel_send)",
+    "P.cancel.maker.prob(0.3, 6) -> fill(0.5q, at=after_cancel_ack)",
+)
+
+
+@pytest.mark.fault("OE-23", tier=1)
+@pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["socket", "rest"])
+@pytest.mark.parametrize(("source", "seed"), [("still", 1), ("quick", 2)])
+def test_oe_23_there_is_one_quote_whatever_cancels_take(row, pair, source, seed):
+    """Sixty cycles here; ten thousand are a command of their own. A fill after an acknowledged
+    cancel contradicts the venue's own word, hence the tag."""
+    verdict = row(
+        *CHAOS,
+        source=source,
+        cycles=60,
+        size=1,
+        seed=seed,
+        fill_timeout=0.5,
+        tags=["contradiction"],
+        outcome="R",
+        **pair,
+    )
+    assert len(quotes(verdict)) >= 60
+    assert len(verdict.fills("P")) > 40
+
+
+@pytest.mark.fault("OE-24", tier=2)
+def test_oe_24_a_request_passed_on_twice_is_one_order_where_ids_are_unique(row):
+    verdict = row("P.place.nth(2) -> duplicate(1)", cycles=3, outcome="R")
+    ids = [order.client_id for order in quotes(verdict)]
+    assert len(ids) == len(set(ids))
+    assert not said(verdict, "twice")
+
+
+@pytest.mark.fault("OE-24", tier=2)
+def test_oe_24_a_hedge_executed_twice_is_undone(row):
+    """The venue did more than it was told; what nobody can prevent is repaired at once."""
+    verdict = row(
+        "P.place.nth(1) -> fill(q, at=resting)",
+        "H.place.nth(1) -> duplicate(1)",
+        outcome="R",
+        tags=["contradiction"],
+        **CALM,
+    )
+    assert verdict.to_flat < 2 * SOON
+    assert verdict.position("H") == -verdict.position("P")
+
+
+@pytest.mark.fault("OE-24", tier=2)
+def test_oe_24_both_of_two_copies_are_taken_back_where_they_are_not(row):
+    """For the moment until the bot hears of it there are two: no client can prevent that (O3)."""
+    verdict = row("P.place.nth(1) -> duplicate(1)", outcome="R", allow=("O3",), **CALM, **SWAPPED)
+    one, two, *later = quotes(verdict)
+    assert one.client_id == two.client_id
+    assert max(ended(one), ended(two)) - began(one) < ENTRY
+    assert one_after_another([two, *later])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from mpdex.types import Order, OrderStatus
-from strategies.alterations import believe
+from strategies.alterations import believe, is_copy
 from strategies.tracking import Tracked
-from strategies.words import ROLES, Cancel, Note, Read, StreamBack, Timer
+from strategies.words import ROLES, Cancel, Note, Read, Recover, StreamBack, Timer
 from test_exchanges.strategies.core_world import SIZE, World
 
 D = Decimal
@@ -28,14 +28,20 @@ def quoted() -> tuple[World, Tracked]:
     return world, slot
 
 
-def shown(order: Tracked, *, size: Decimal, price: Decimal, status: OrderStatus) -> Order:
+def shown(
+    order: Tracked,
+    *,
+    size: Decimal = SIZE,
+    price: Decimal | None = None,
+    status: OrderStatus = OrderStatus.OPEN,
+) -> Order:
     return Order(
         id="1",
         client_order_id=order.client_id,
         symbol=order.symbol,
         side=order.side,
         type="limit",
-        price=price,
+        price=order.price if price is None else price,
         size=size,
         filled=D(0),
         average_price=None,
@@ -93,3 +99,21 @@ def test_a_quote_that_rests_elsewhere_is_taken_back() -> None:
 
 def test_a_report_without_a_size_changes_nothing() -> None:
     assert heard(D(0))[0].size == SIZE
+
+
+def test_both_of_two_copies_are_taken_back_and_the_venue_is_read() -> None:
+    world, order = quoted()
+    assert not is_copy(world.desk, order, shown(order))
+    order.id = "7"
+    assert is_copy(world.desk, order, shown(order))
+    copy, original, read = world.desk.commands
+    assert copy == Cancel("primary", "", "1")
+    assert original == Cancel("primary", order.client_id, "7")
+    assert isinstance(read, Recover)
+
+
+def test_a_copy_that_has_ended_is_left_alone() -> None:
+    world, order = quoted()
+    order.id = "7"
+    assert is_copy(world.desk, order, shown(order, status=OrderStatus.CANCELED))
+    assert not world.desk.commands
