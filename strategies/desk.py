@@ -230,6 +230,7 @@ class Desk:
     operator_pause: str = ""
     flatten_asked: bool = False
     gates_shut_at: float | None = None  # when a gate objected last
+    over_since: float | None = None  # the session has cost too much
     pause_told: bool = False
     ledger: Ledger = field(default_factory=Ledger)
     lessons: Lessons = field(init=False)

@@ -7,7 +7,7 @@ leads where.
 from __future__ import annotations
 
 from strategies.cycle_report import report_cycles
-from strategies.desk import Desk
+from strategies.desk import Cycle, Desk
 from strategies.guards import first_reason, reduce_reason, session_over_limit
 from strategies.hedging import expose
 from strategies.maker import flatten
@@ -16,6 +16,8 @@ from strategies.words import ROLES, Finish, Kind
 
 # Gates must all have been open for so long before quoting goes on.
 _OPEN_SECONDS = 3.0
+# What costs too much stops quotes at once, and ends the run when it has been so for so long.
+_OVER_SECONDS = 1.0
 _FLATTEN_MISSES = 10
 # A residue is taken along by one more cycle, which may leave one again; then it is reported.
 _ABSORB_TRIES = 3
@@ -83,6 +85,8 @@ def proven(desk: Desk) -> str:
 def over_limit(desk: Desk) -> str:
     """The session has cost too much, the clocks are useless, or the journal is not kept."""
     over = session_over_limit(desk.facts)
+    if not _lasts(desk, over):
+        over = ""
     if desk.journal_failed:
         over = "the journal cannot be written"
     if over:
@@ -90,8 +94,20 @@ def over_limit(desk: Desk) -> str:
     return over
 
 
+def _lasts(desk: Desk, over: str) -> bool:
+    """Two books do not move at one instant: what one of them alone says is over in a moment."""
+    if not over:
+        desk.over_since = None
+        return False
+    desk.over_since = desk.now if desk.over_since is None else desk.over_since
+    due = desk.over_since + _OVER_SECONDS
+    desk.wake(due)
+    return desk.now >= due
+
+
 def gate_shut(desk: Desk) -> str:
-    return desk.operator_pause or desk.barred or first_reason(desk.facts)
+    shut = desk.operator_pause or desk.barred or first_reason(desk.facts)
+    return shut or session_over_limit(desk.facts)
 
 
 def gates_open(desk: Desk) -> str:
@@ -107,14 +123,23 @@ def gates_open(desk: Desk) -> str:
 
 def must_reduce(desk: Desk) -> str:
     """The pair is to be closed: the work is done, or holding costs or risks too much."""
-    if desk.cycle is not None:
-        return ""
-    if goal_reached(desk):
+    cycle = desk.cycle
+    if cycle is None and goal_reached(desk):
         wanted = (desk.pair_open or desk.residue) and desk.config.on_complete == "flatten"
         desk.reducing = "done; closing the pair" if wanted else ""
     else:
-        desk.reducing = desk.reducing or (reduce_reason(desk.facts) if desk.pair_open else "")
+        desk.reducing = desk.reducing or _risk(desk)
+    if desk.reducing and cycle is not None and not cycle.closing:
+        _give_up(desk, cycle, desk.reducing)
+        return ""
     return desk.reducing
+
+
+def _risk(desk: Desk) -> str:
+    reason = reduce_reason(desk.facts) if desk.pair_open else ""
+    if reason:
+        desk.alarm("reduce", f"the pair is closed: {reason}")
+    return reason
 
 
 def finished(desk: Desk) -> str:
@@ -204,13 +229,18 @@ def take_to_close(desk: Desk) -> None:
     """Patience with maker orders is over: close by taking."""
     if desk.now - desk.phase_since <= desk.config.flatten_patience:
         return
-    slot, cycle = desk.slot, desk.cycle
+    cycle = desk.cycle
     if cycle is None or cycle.kind is not Kind.MAKER:
         flatten(desk)
-        return
-    cycle.over, cycle.reason = True, "patience is over"
-    if slot is not None:
-        desk.cancel(slot, cycle.reason)
+    else:
+        _give_up(desk, cycle, "patience is over")
+
+
+def _give_up(desk: Desk, cycle: Cycle, why: str) -> None:
+    """Ends an attempt as soon as its quote is gone."""
+    cycle.over, cycle.reason = True, why
+    if desk.slot is not None:
+        desk.cancel(desk.slot, why)
 
 
 def drain(desk: Desk) -> None:

@@ -229,10 +229,7 @@ SHUT: dict[str, tuple[Change, str]] = {
     "margin untold": (account(free=None, equity=None), "hedge does not tell its free margin"),
     "margin by equity": (held(account(free=None, equity=D(500))), "hedge has 300.00 of free"),
     "liquidation": (held(account(liquidation=D(1841))), "hedge would be liquidated 8.0%"),
-    "liquidation by equity": (
-        held(account(equity=D(200))),
-        "hedge would be liquidated 5.0% from here; move collateral there from primary",
-    ),
+    "liquidation by equity": (held(account(equity=D(200))), "hedge would be liquidated 5.0%"),
     "liquidation untold": (held(account(equity=None)), "does not tell how far liquidation is"),
     "funding soon": (funding("0.000101", SOON), "funding of 1.0 bps is due"),
     "funding dear": (funding("0.0013", NOW_MS + HOUR), "funding of 13.0 bps is due"),
