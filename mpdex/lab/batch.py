@@ -22,6 +22,7 @@ from mpdex.lab.run import Verdict, play
 from mpdex.lab.scenario import Scenario, dumps
 from mpdex.utils.virtual_loop import run_virtual
 
+log = logging.getLogger("mpdex")
 _COLLECT_EVERY = 25  # runs; collecting all the time costs a tenth
 _MEMORY = Path("/dev/shm")  # a folder in memory, where there is one
 
@@ -98,8 +99,8 @@ def run_batch(
 def _each(seeds: range, cycles: int, jobs: int) -> Iterator[Found]:
     work = ((seed, cycles) for seed in seeds)
     if jobs == 1 or len(seeds) == 1:
-        _begin()
-        yield from map(_judge, work)
+        with quiet():
+            yield from map(_judge, work)
         return
     # Spawned, not forked: a fork would share this process' event loops and sockets.
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_begin) as pool:
@@ -110,7 +111,17 @@ def _begin() -> None:
     """Once a process: what every run needs is imported by importing this module."""
     gc.freeze()
     gc.disable()
-    logging.getLogger("mpdex").propagate = False
+    log.propagate = False
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """What the bot logs is in its own file, and nowhere else."""
+    before, log.propagate = log.propagate, False
+    try:
+        yield
+    finally:
+        log.propagate = before
 
 
 def _judge(work: tuple[int, int]) -> Found:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from mpdex.errors import UsageError
-from mpdex.lab.batch import Found, Report, run_batch
+from mpdex.lab.batch import Found, Report, quiet, run_batch
 from mpdex.lab.run import Verdict, play
 from mpdex.lab.scenario import load
 from mpdex.utils.virtual_loop import run_virtual
@@ -27,12 +27,11 @@ def run_file(file: Path, *, logs: Path | None = None, as_json: bool = False) -> 
     Raises: UsageError.
     """
     scenario = load(file)
-    logging.getLogger("mpdex").propagate = False
-    if logs is not None:
+    with ExitStack() as stack:
+        stack.enter_context(quiet())
+        if logs is None:
+            logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mpdex-scenario-")))
         verdict = run_virtual(play(scenario, logs))
-    else:
-        with tempfile.TemporaryDirectory(prefix="mpdex-scenario-") as folder:
-            verdict = run_virtual(play(scenario, Path(folder)))
     told = verdict_dict(verdict)
     sys.stdout.write(json.dumps(told, indent=2) + "\n" if as_json else _text(verdict))
     return 0 if verdict.ok and verdict.expected() else 1

@@ -116,8 +116,7 @@ _MOST_CRASHES = 2  # the third within ten minutes is refused, and rightly
 
 def draw(seed: int, *, cycles: int = 50) -> Scenario:
     """The scenario of a seed: none to four rules of the table, at random times."""
-    rng = random.Random(f"mixture {seed}")
-    chosen = _bearable(rng.sample(TABLE, rng.randint(0, MOST_RULES)))
+    rng, chosen = rows_of(seed)
     span = cycles * _SPAN
     return make(
         name=f"seed-{seed}",
@@ -127,6 +126,12 @@ def draw(seed: int, *, cycles: int = 50) -> Scenario:
         seed=seed,
         timeout=_PATIENCE + 6 * cycles,
     )
+
+
+def rows_of(seed: int) -> tuple[random.Random, list[Draw]]:
+    """The rows of a seed, and the dice as they lie after choosing them."""
+    rng = random.Random(f"mixture {seed}")
+    return rng, _bearable(rng.sample(TABLE, rng.randint(0, MOST_RULES)))
 
 
 def _bearable(chosen: list[Draw]) -> list[Draw]:
