@@ -64,6 +64,7 @@ class Performer:
 
     Args:
         act: performs what is done to a connection, to the truth, or on the other venue.
+        units: what min_P, min_H, lot_P and lot_H are now.
     """
 
     def __init__(
@@ -72,12 +73,14 @@ class Performer:
         timers: Timers,
         rng: random.Random,
         act: Callable[[Job, Action], None],
+        units: Callable[[], Mapping[str, Decimal]],
     ) -> None:
         self._venue = venue
         self._exchange: SimExchange = venue.exchange
         self._timers = timers
         self._rng = rng
         self._act = act
+        self._units = units
 
     def perform(self, job: Job, actions: Sequence[Action]) -> None:
         """Let a job happen; plain when there are no actions."""
@@ -167,16 +170,7 @@ class Performer:
                 self._timers.after(pause, lambda: self._fill(action, order))
 
     def _fill(self, action: Action, order: SimOrder) -> None:
-        fill_order(self._exchange, order, action, self._measures(order))
-
-    def _measures(self, order: SimOrder) -> Measures:
-        market = self._exchange.markets[order.symbol]
-        units = {
-            f"{unit}_{role}": value
-            for role in "PH"
-            for unit, value in (("min", market.min_size), ("lot", market.step))
-        }
-        return Measures(order.size, units)
+        fill_order(self._exchange, order, action, Measures(order.size, self._units()))
 
     def _twist(self, job: Job, named: dict[str, Action]) -> Twist:
         twist = Twist()

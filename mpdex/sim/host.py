@@ -90,7 +90,9 @@ class VenueHost:
         self._faults = faults
         self._counts = counts
         self._timers = Timers()
-        self._performer = Performer(venue, self._timers, rng, self._act)
+        self._performer = Performer(
+            venue, self._timers, rng, self._act, lambda: self._faults.measures.units
+        )
         self._routes: dict[tuple[str, str], Handler] = {
             (method, path): handler for method, path, handler in venue.routes()
         }

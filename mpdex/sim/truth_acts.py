@@ -112,7 +112,8 @@ def busy_symbol(exchange: SimExchange, account: str) -> str:
     """The market that an account trades, as far as can be seen."""
     holdings = exchange.accounts[account].holdings
     held = [symbol for symbol, holding in holdings.items() if holding.size]
-    return next(iter(held or list(holdings) or list(exchange.markets)))
+    asked = [order.symbol for order in exchange.order_history(account)[-1:]]
+    return next(iter(held or list(holdings) or asked or list(exchange.markets)))
 
 
 def _fill(
