@@ -9,13 +9,17 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from faults.moments import fills_of, journal, resting, seconds_at, sent
 from faults.telling import alarms, began, ended, hedges, quotes, said, traded_at
 from mpdex.lab.run import Lab, Verdict
 from mpdex.lab.trail import Intent, read_lines
-from mpdex.sim.records import SimOrder, Traded
+from mpdex.sim.records import Traded
 from mpdex.types import OrderStatus
+from mpdex.utils.precision import plain, snap_size
+from wrappers.grvt_auth import units
 
 D = Decimal
 T_UNKNOWN = 10.0  # seconds within which the fate of an order must be known
@@ -119,7 +123,9 @@ def test_hg_09_a_refused_price_comes_nearer_twice_and_then_it_is_unwound(row):
     verdict = row("H.place.hedge -> reject(PRICE_BAND)", cycles=6, outcome="HF")
     reaches = [reach_bps(line) for line in limits(verdict, "hedge")]
     first = reaches[:3]
-    assert len(reaches) == 6 and len(sent(verdict, "P", "unwind")) == 2  # two episodes, then the end
+    assert (
+        len(reaches) == 6 and len(sent(verdict, "P", "unwind")) == 2
+    )  # two episodes, then the end
     assert first[0] > first[1] > first[2]
     assert flat(verdict) and verdict.to_flat < 2.0
 
@@ -230,9 +236,7 @@ def test_hg_05_a_resting_hedge_that_fills_while_it_is_canceled_counts_once(row):
 @pytest.mark.fault("HG-21", tier=2)
 def test_hg_21_a_limit_bounds_what_a_hedge_may_cost(row):
     """40 bps against us is beyond the first band: nothing trades there, the second band does."""
-    verdict = row(
-        "H.place.hedge.side(sell).nth(1) -> move(-40)", cycles=2, gate="off", outcome="D"
-    )
+    verdict = row("H.place.hedge.side(sell).nth(1) -> move(-40)", cycles=2, gate="off", outcome="D")
     first, second = [o for o in hedges(verdict) if o.side == "sell"][:2]
     assert first.filled == 0 and second.filled == second.size
     for fill in fills_of(verdict, "H", "hedge"):
@@ -271,9 +275,7 @@ def test_hg_06_a_hedge_without_an_answer_is_not_sent_again(row, deaf):
     later = [q for q in quotes(verdict) if began(q) > ended(first)]
     assert began(second) > began(later[0])  # the next hedge belongs to the next quote
     assert len(hedges(verdict)) == len(fills_of(verdict, "P", "maker"))
-    sources = {
-        t["source"] for t in journal(verdict, "trade") if t["client_id"] == first.client_id
-    }
+    sources = {t["source"] for t in journal(verdict, "trade") if t["client_id"] == first.client_id}
     assert sources <= ({"query", "barrier"} if deaf else {"stream"})
     assert flat(verdict)
 
@@ -500,3 +502,136 @@ def test_hg_20_only_what_is_new_is_hedged_while_a_hedge_is_unknown(row):
     known = [t for t in journal(verdict, "trade") if t["client_id"] == first.client_id]
     assert all(seconds_at(t["ts_ns"]) > began(second) for t in known)
     assert flat(verdict)
+
+
+# --------------------------------------------------------------------------- sizes
+
+
+@pytest.mark.fault("HG-17", tier=2)
+def test_hg_17_a_refused_reduce_only_is_looked_at_and_then_left_out(row):
+    """The position is what we believe, so the flag is the venue's mistake, or its rounding."""
+    verdict = row(
+        "H.place.hedge -> reject(MARGIN)",
+        "P.place.unwind.reduce_only -> reject(REDUCE_ONLY)",
+        cycles=4,
+        outcome="HF",
+    )
+    first, second = limits(verdict, "unwind")
+    assert first["reduce_only"] and not second["reduce_only"]
+    assert first["size"] == second["size"]
+    assert verdict.to_flat < 2.0 and flat(verdict)
+
+
+@pytest.mark.fault("HG-17", tier=2)
+def test_hg_17_a_smaller_position_makes_the_order_smaller(row):
+    """Half of the leg was taken away unseen, so the reduce-only order is too large: the venue is
+    read before another is sent, and what is sent then is what is left. (A venue that trims such
+    orders by itself gives the same.)"""
+    verdict = row(
+        "H.place.hedge -> reject(MARGIN), P.adl(0.5q)",
+        "P.place.unwind.nth(1) -> reject(REDUCE_ONLY)",
+        source="still",
+        cycles=4,
+        tags=["external"],
+        outcome="HF",
+        during=_fill_first_quote,
+    )
+    unwinds = sent(verdict, "P", "unwind")
+    assert unwinds and sum(o.filled for o in unwinds) == verdict.scenario.size / 2
+    assert verdict.position("P") == 0 == verdict.position("H")
+
+
+async def _fill_first_quote(lab: Lab) -> None:
+    quote = await resting(lab)
+    lab.truth["P"].exchange.fill(quote, quote.size)
+    await asyncio.Event().wait()
+
+
+@pytest.mark.fault("HG-18", tier=1)
+def test_hg_18_a_hedge_is_exact_to_the_lot(row):
+    verdict = row(
+        "P.place.maker -> fill(0.03, at=resting)",
+        size="0.07",
+        source="still",
+        fill_timeout=2,
+        cycles=4,
+        outcome="D",
+    )
+    assert verdict.worst <= D("0.07") and flat(verdict)
+    made = fills_of(verdict, "P", "maker")
+    assert {fill.size for fill in made} == {D("0.03")}
+    assert all(order.filled == D("0.03") for order in hedges(verdict))
+
+
+@pytest.mark.fault("HG-18", tier=1)
+@given(
+    step=st.sampled_from(["1", "0.5", "0.1", "0.25", "0.01", "0.004", "0.0001", "0.00000001"]),
+    lots=st.integers(min_value=1, max_value=10**9),
+)
+def test_hg_18_no_size_on_the_lot_is_changed_on_its_way_to_the_wire(step, lots):
+    """Over all lots: what is owed is sent exactly, and its text and its signed integer say so."""
+    lot = D(step)
+    owed = lots * lot
+    assert snap_size(owed, lot) == owed
+    assert D(plain(owed)) == owed and "E" not in plain(owed)
+    assert units(owed, 9) == lots * int(lot * 10**9)
+
+
+@pytest.mark.fault("HG-22", tier=1)
+def test_hg_22_unwinds_are_sized_by_fills_and_not_by_positions(row):
+    """Both venues answer with positions of ten seconds ago, all the time."""
+    verdict = row(
+        "X.query_positions -> stale(10s)",
+        *(f"H.place.hedge.nth({n}) -> reject(MARKET_STATE)" for n in (3, 8, 13)),
+        cycles=30,
+        outcome="D",
+        timeout=900,
+    )
+    unwinds = sent(verdict, "P", "unwind")
+    assert len(unwinds) == 3
+    for unwind in unwinds:
+        before = [f for f in fills_of(verdict, "P", "maker") if traded_at(f) < began(unwind)]
+        assert unwind.size == unwind.filled == before[-1].size
+        assert unwind.side != before[-1].order.side
+    assert "external" not in pages(verdict)
+    assert flat(verdict) and verdict.worst == verdict.scenario.size
+
+
+# --------------------------------------------------------------------------- one way in
+
+
+@pytest.mark.fault("HG-23", tier=2)
+def test_hg_23_no_code_but_the_intake_books_a_fill():
+    """Nothing else may call what moves the ledger. Positions that changed without us are adopted
+    by `external`; at a restart, `restart` books again what the intake had written down."""
+    allowed = {
+        "take": {"intake", "restart"},  # the latter from the lines the intake wrote
+        "infer": {"intake", "restart"},
+        "adopt": {"external", "restart"},
+        "_move": {"ledger"},
+    }
+    found = {name: set() for name in allowed}
+    for path in sorted((ROOT / "strategies").glob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
+                name, owner = call.func.attr, ast.unparse(call.func.value)
+                if name in found and (owner.endswith("ledger") or name == "_move"):
+                    found[name].add(path.stem)
+    assert "intake" in found["take"] & found["infer"]
+    assert all(found[name] <= allowed[name] for name in allowed)
+
+
+@pytest.mark.fault("HG-23", tier=2)
+def test_hg_23_too_many_failures_book_nothing(row):
+    """A quote that no cancel removes ends the run; nothing is made up about it."""
+    verdict = row(
+        "P.cancel.maker -> ack_ok + truth keep",
+        source="still",
+        fill_timeout=2,
+        cycles=4,
+        outcome="HF/HE",
+        timeout=400,
+        allow=("O8", "END"),
+    )
+    assert verdict.fills("P") == [] and verdict.fills("H") == []
+    assert journal(verdict, "trade") == [] and meant(verdict, "hedge") == []
