@@ -9,11 +9,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from faults.moments import fills_of, journal, resting, seconds_at, sent
+from faults.telling import alarms, began, ended, hedges, quotes, said, traded_at
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faults.moments import fills_of, journal, resting, seconds_at, sent
-from faults.telling import alarms, began, ended, hedges, quotes, said, traded_at
 from mpdex.lab.run import Lab, Verdict
 from mpdex.lab.trail import Intent, read_lines
 from mpdex.sim.records import Traded
@@ -56,18 +56,14 @@ def pages(verdict: Verdict) -> list[str]:
     return [a["topic"] for a in journal(verdict, "alarm") if a["page"]]
 
 
-def successes(verdict: Verdict) -> int:
-    done = journal(verdict, "cycle")
-    return sum(1 for cycle in done if cycle["outcome"] == "filled" and cycle["counts"])
-
-
 # --------------------------------------------------------------------------- refused
 
 
 @pytest.mark.fault("HG-01", tier=1)
 def test_hg_01_a_wrong_symbol_stops_the_run_before_anything_is_placed(row):
     verdict = row("H.place -> reject(SYMBOL)", outcome=3)
-    assert verdict.orders("P") == [] and verdict.orders("H") == []
+    assert verdict.orders("P") == []
+    assert verdict.orders("H") == []
     assert "symbol" in verdict.summary["reason"].lower()
 
 
@@ -76,7 +72,8 @@ def test_hg_01_a_symbol_refused_at_run_time_is_not_tried_again(row):
     verdict = row("H.place.between(60s, 1h) -> reject(SYMBOL)", cycles=200, outcome="HF")
     refused = [i for i in meant(verdict, "hedge") if i.client_id not in _ids(verdict, "H")]
     assert len(refused) == 1
-    assert len(sent(verdict, "P", "unwind")) == 1 and flat(verdict)
+    assert len(sent(verdict, "P", "unwind")) == 1
+    assert flat(verdict)
     last = seconds_of(refused[0])
     assert [q for q in meant(verdict, "maker") if seconds_of(q) > last] == []
     assert verdict.to_flat < 1.0
@@ -91,7 +88,8 @@ def _ids(verdict: Verdict, leg: str) -> set[str]:
 def test_hg_02_a_hedge_without_margin_is_unwound(row):
     verdict = row("H.place.hedge -> reject(MARGIN)", cycles=6, outcome="HF")
     assert len(meant(verdict, "hedge")) == 1
-    assert len(sent(verdict, "P", "unwind")) == 1 and flat(verdict)
+    assert len(sent(verdict, "P", "unwind")) == 1
+    assert flat(verdict)
     assert len(quotes(verdict)) == 1
     assert verdict.to_flat < 1.0
 
@@ -114,7 +112,8 @@ def test_hg_02_nothing_is_quoted_without_margin_for_two_clips(row):
 def test_hg_16_what_cannot_get_better_is_not_tried_again(row, kind):
     verdict = row(f"H.place.hedge -> reject({kind})", cycles=6, outcome="HF")
     assert len(meant(verdict, "hedge")) == 1
-    assert len(sent(verdict, "P", "unwind")) == 1 and flat(verdict)
+    assert len(sent(verdict, "P", "unwind")) == 1
+    assert flat(verdict)
     assert verdict.to_flat < 1.0
 
 
@@ -123,11 +122,11 @@ def test_hg_09_a_refused_price_comes_nearer_twice_and_then_it_is_unwound(row):
     verdict = row("H.place.hedge -> reject(PRICE_BAND)", cycles=6, outcome="HF")
     reaches = [reach_bps(line) for line in limits(verdict, "hedge")]
     first = reaches[:3]
-    assert (
-        len(reaches) == 6 and len(sent(verdict, "P", "unwind")) == 2
-    )  # two episodes, then the end
+    assert len(reaches) == 6
+    assert len(sent(verdict, "P", "unwind")) == 2
     assert first[0] > first[1] > first[2]
-    assert flat(verdict) and verdict.to_flat < 2.0
+    assert flat(verdict)
+    assert verdict.to_flat < 2.0
 
 
 @pytest.mark.fault("HG-09", tier=1)
@@ -149,13 +148,17 @@ def test_hg_09_a_price_inside_the_band_is_taken(row):
 def test_hg_10_in_a_post_only_mode_it_is_unwound_and_a_canary_brings_it_back(row):
     verdict = row("H.halt(post_only).between(2s, 302s)", cycles=10, timeout=900, outcome="D")
     unwinds = sent(verdict, "P", "unwind")
-    assert len(unwinds) == 1 and verdict.to_flat < 1.0
+    assert len(unwinds) == 1
+    assert verdict.to_flat < 1.0
     probes = [o for o in sent(verdict, "H", "canary") if began(o) > began(unwinds[0])]
-    assert len(probes) > 30 and {o.reason for o in probes[:-1]} == {"market"}
+    assert len(probes) > 30
+    assert {o.reason for o in probes[:-1]} == {"market"}
     back = probes[-1]
-    assert back.reason == "ioc" and began(back) - began(unwinds[0]) > 250.0
+    assert back.reason == "ioc"
+    assert began(back) - began(unwinds[0]) > 250.0
     later = [q for q in quotes(verdict) if began(q) > began(unwinds[0])]
-    assert later and all(began(q) > ended(back) for q in later)
+    assert later
+    assert all(began(q) > ended(back) for q in later)
     assert flat(verdict)
 
 
@@ -177,7 +180,8 @@ def test_hg_03_a_book_that_runs_away_is_followed_band_by_band(row):
     assert [round(reach_bps(line)) for line in first] == [20, 50, 100]
     decided = [D(line["decision"]) for line in first]
     assert decided[0] > decided[1] > decided[2]  # each on a newer book
-    assert verdict.to_flat < 2.0 and flat(verdict)
+    assert verdict.to_flat < 2.0
+    assert flat(verdict)
 
 
 @pytest.mark.fault("HG-03", tier=1)
@@ -191,7 +195,8 @@ def test_hg_03_after_a_while_an_unwind_that_is_cheaper_is_taken(row):
         outcome="D",
         timeout=900,
     )
-    assert len(sent(verdict, "P", "unwind")) == 1 and flat(verdict)
+    assert len(sent(verdict, "P", "unwind")) == 1
+    assert flat(verdict)
     assert any("dearer than an unwind" in text for text in alarms(verdict, "unwind"))
     assert 3.0 < verdict.to_flat < HARD
 
@@ -203,7 +208,8 @@ def test_hg_04_what_an_ioc_left_is_sent_at_once(row):
     assert first.filled == D("0.3") * first.size
     assert second.size == first.size - first.filled  # what is owed, not the clip again
     assert began(second) - ended(first) < 0.5
-    assert flat(verdict) and meant(verdict, "unwind") == []
+    assert flat(verdict)
+    assert meant(verdict, "unwind") == []
 
 
 @pytest.mark.fault("HG-05", tier=1)
@@ -213,7 +219,8 @@ def test_hg_05_a_hedge_that_rests_is_canceled_and_then_counted(row):
     )
     first, *others = hedges(verdict)
     assert first.status is OrderStatus.CANCELED
-    assert others and all(began(o) >= ended(first) for o in others)
+    assert others
+    assert all(began(o) >= ended(first) for o in others)
     assert ended(first) - began(first) < 1.5  # no waiting for it to fill by itself
     assert flat(verdict)
 
@@ -238,7 +245,8 @@ def test_hg_21_a_limit_bounds_what_a_hedge_may_cost(row):
     """40 bps against us is beyond the first band: nothing trades there, the second band does."""
     verdict = row("H.place.hedge.side(sell).nth(1) -> move(-40)", cycles=2, gate="off", outcome="D")
     first, second = [o for o in hedges(verdict) if o.side == "sell"][:2]
-    assert first.filled == 0 and second.filled == second.size
+    assert first.filled == 0
+    assert second.filled == second.size
     for fill in fills_of(verdict, "H", "hedge"):
         inside = fill.price >= fill.order.price
         assert inside if fill.order.side == "sell" else fill.price <= fill.order.price
@@ -258,7 +266,8 @@ def test_hg_21_three_bad_fills_in_a_row_pause_the_quotes(row):
     assert said(verdict, "hedges lose far more than usual")
     times = [began(o) for o in hedges(verdict)]
     assert times[3] - times[2] > 55.0  # a pause of a minute after the third
-    assert times[1] - times[0] < 30.0 and flat(verdict)
+    assert times[1] - times[0] < 30.0
+    assert flat(verdict)
 
 
 # --------------------------------------------------------------------------- silence
@@ -286,10 +295,13 @@ def test_hg_07_a_lost_hedge_is_proven_gone_and_sent_anew(row):
     lost, again = meant(verdict, "hedge")[:2]
     assert lost.client_id not in _ids(verdict, "H")
     assert seconds_of(again) - seconds_of(lost) <= T_UNKNOWN
-    assert again.client_id != lost.client_id and again.size == lost.size
+    assert again.client_id != lost.client_id
+    assert again.size == lost.size
     between = [q for q in quotes(verdict) if seconds_of(lost) < began(q) < seconds_of(again)]
-    assert between == [] and verdict.worst == verdict.scenario.size
-    assert flat(verdict) and meant(verdict, "unwind") == []
+    assert between == []
+    assert verdict.worst == verdict.scenario.size
+    assert flat(verdict)
+    assert meant(verdict, "unwind") == []
 
 
 @pytest.mark.fault("HG-08", tier=1)
@@ -302,7 +314,8 @@ def test_hg_08_nothing_is_ever_marked_as_filled(row, tmp_path):
     assert {r["trade_id"] for r in rows if r["role"] == "hedge"} == true
     assert len([r for r in rows if r["role"] == "hedge"]) == len(true)
     asked = [q for q in journal(verdict, "note") if "UNKNOWN" in q["text"]]
-    assert asked and len(meant(verdict, "hedge")) == len(true)  # it was asked about, not made up
+    assert asked
+    assert len(meant(verdict, "hedge")) == len(true)
     assert flat(verdict)
 
 
@@ -320,9 +333,10 @@ def test_hg_11_an_empty_book_is_priced_from_what_was_known(row):
     verdict = row("P.trade.nth(1) -> H.thin(0, 4s)", cycles=4, outcome="D")
     assert alarms(verdict, "book")
     fill = fills_of(verdict, "P", "maker")[0]
-    blind = [line for line in limits(verdict, "hedge")][1:5]
+    blind = list(limits(verdict, "hedge"))[1:5]
     assert all(round(reach_bps(line)) == 100 for line in blind)  # the widest band
-    assert verdict.to_flat < HARD and flat(verdict)
+    assert verdict.to_flat < HARD
+    assert flat(verdict)
     dry = [q for q in quotes(verdict) if 0 < began(q) - traded_at(fill) < 4.0]
     assert dry == []
 
@@ -362,12 +376,15 @@ def test_hg_12_a_venue_that_is_down_is_left_after_the_limit(row):
     )
     (fill,) = fills_of(verdict, "P", "maker")[:1]
     unwinds = sent(verdict, "P", "unwind")
-    assert len(unwinds) == 1 and verdict.to_flat < HARD
+    assert len(unwinds) == 1
+    assert verdict.to_flat < HARD
     assert ended(fill.order) - traded_at(fill) <= 0.5  # the rest of the quote is pulled
     assert fill.order.status is OrderStatus.CANCELED
     later = [q for q in quotes(verdict) if began(q) > traded_at(fill)]
     probes = [o for o in sent(verdict, "H", "canary") if began(o) > 60.0]
-    assert probes and later and began(later[0]) > ended(probes[0])
+    assert probes
+    assert later
+    assert began(later[0]) > ended(probes[0])
     assert flat(verdict)
 
 
@@ -414,14 +431,16 @@ def test_hg_14_exposed_and_alone_it_calls_for_help_and_keeps_trying(row):
         timeout=900,
     )
     assert "halted exposed" in verdict.visited
-    assert pages(verdict).count("exposed") >= 2 and alarms(verdict, "resolved")
+    assert pages(verdict).count("exposed") >= 2
+    assert alarms(verdict, "resolved")
     quote = quotes(verdict)[0]
     assert quote.status is OrderStatus.CANCELED
     dark = traded_at(fills_of(verdict, "P", "maker")[0])
     assert 120.0 < ended(quote) - dark < 130.0
     others = [o for o in verdict.orders("P") if began(o) > dark]
     assert all(began(o) >= ended(quote) for o in others)  # its cancel was the first thing sent
-    assert flat(verdict) and len(quotes(verdict)) == 1
+    assert flat(verdict)
+    assert len(quotes(verdict)) == 1
     lines = (verdict.trail.file).read_bytes().splitlines()
     assert len(lines) == len(list(read_lines(verdict.trail.file)))
 
@@ -430,9 +449,10 @@ def test_hg_14_exposed_and_alone_it_calls_for_help_and_keeps_trying(row):
 def test_hg_15_nothing_is_unwound_before_the_hedge_is_proven_dead(row):
     verdict = row("H.place.hedge.nth(1) -> delay(9000, land=true)", cycles=4, outcome="R")
     first = meant(verdict, "hedge")[0]
-    others = [i for i in meant(verdict, "hedge")[1:] + meant(verdict, "unwind")]
+    others = list(meant(verdict, "hedge")[1:] + meant(verdict, "unwind"))
     assert seconds_of(others[0]) - seconds_of(first) > 5.0  # the request was valid for so long
-    assert flat(verdict) and verdict.worst == verdict.scenario.size
+    assert flat(verdict)
+    assert verdict.worst == verdict.scenario.size
 
 
 @pytest.mark.fault("HG-15", tier=1)
@@ -453,10 +473,12 @@ def test_hg_15_a_late_hedge_that_should_be_dead_is_repaired_by_the_same_loop(row
     )
     first = meant(verdict, "hedge")[0]
     late = next(o for o in hedges(verdict) if o.client_id == first.client_id)
-    assert late.filled == late.size and began(late) - seconds_of(first) > 8.9
+    assert late.filled == late.size
+    assert began(late) - seconds_of(first) > 8.9
     assert flat(verdict)
     back = next(o for o in hedges(verdict) if began(o) > began(late))
-    assert back.side != late.side and began(back) - began(late) < 1.0
+    assert back.side != late.side
+    assert began(back) - began(late) < 1.0
 
 
 @pytest.mark.fault("HG-19", tier=1)
@@ -474,12 +496,16 @@ def test_hg_19_slow_hedges_stop_the_quotes_and_not_the_hedging(row):
     )
     assert said(verdict, "hedges are slow")
     first, second, third = hedges(verdict)[:3]
-    assert not first.filled and second.filled and third.filled
+    assert not first.filled
+    assert second.filled
+    assert third.filled
     later = [q for q in quotes(verdict) if began(q) > began(third)]
-    assert later and began(later[0]) - began(third) > 55.0
+    assert later
+    assert began(later[0]) - began(third) > 55.0
     cost = D(journal(verdict, "cycle")[0]["cost_bps"])
     assert 70 < cost < 100  # the move is booked as it was
-    assert verdict.to_flat < HARD and flat(verdict)
+    assert verdict.to_flat < HARD
+    assert flat(verdict)
 
 
 @pytest.mark.fault("HG-20", tier=1)
@@ -495,7 +521,8 @@ def test_hg_20_only_what_is_new_is_hedged_while_a_hedge_is_unknown(row):
     )
     quote = quotes(verdict)[0]
     first, second = hedges(verdict)[:2]
-    assert len(hedges(verdict)) == 2 and quote.filled == quote.size
+    assert len(hedges(verdict)) == 2
+    assert quote.filled == quote.size
     assert first.size == second.size == quote.size / 2
     pulled = [line for line in journal(verdict, "cancel") if line["client_id"] == quote.client_id]
     assert seconds_at(pulled[0]["ts_ns"]) < began(second)  # the quote was pulled first
@@ -517,9 +544,11 @@ def test_hg_17_a_refused_reduce_only_is_looked_at_and_then_left_out(row):
         outcome="HF",
     )
     first, second = limits(verdict, "unwind")
-    assert first["reduce_only"] and not second["reduce_only"]
+    assert first["reduce_only"]
+    assert not second["reduce_only"]
     assert first["size"] == second["size"]
-    assert verdict.to_flat < 2.0 and flat(verdict)
+    assert verdict.to_flat < 2.0
+    assert flat(verdict)
 
 
 @pytest.mark.fault("HG-17", tier=2)
@@ -537,7 +566,8 @@ def test_hg_17_a_smaller_position_makes_the_order_smaller(row):
         during=_fill_first_quote,
     )
     unwinds = sent(verdict, "P", "unwind")
-    assert unwinds and sum(o.filled for o in unwinds) == verdict.scenario.size / 2
+    assert unwinds
+    assert sum(o.filled for o in unwinds) == verdict.scenario.size / 2
     assert verdict.position("P") == 0 == verdict.position("H")
 
 
@@ -557,7 +587,8 @@ def test_hg_18_a_hedge_is_exact_to_the_lot(row):
         cycles=4,
         outcome="D",
     )
-    assert verdict.worst <= D("0.07") and flat(verdict)
+    assert verdict.worst <= D("0.07")
+    assert flat(verdict)
     made = fills_of(verdict, "P", "maker")
     assert {fill.size for fill in made} == {D("0.03")}
     assert all(order.filled == D("0.03") for order in hedges(verdict))
@@ -573,7 +604,8 @@ def test_hg_18_no_size_on_the_lot_is_changed_on_its_way_to_the_wire(step, lots):
     lot = D(step)
     owed = lots * lot
     assert snap_size(owed, lot) == owed
-    assert D(plain(owed)) == owed and "E" not in plain(owed)
+    assert D(plain(owed)) == owed
+    assert "E" not in plain(owed)
     assert units(owed, 9) == lots * int(lot * 10**9)
 
 
@@ -594,7 +626,8 @@ def test_hg_22_unwinds_are_sized_by_fills_and_not_by_positions(row):
         assert unwind.size == unwind.filled == before[-1].size
         assert unwind.side != before[-1].order.side
     assert "external" not in pages(verdict)
-    assert flat(verdict) and verdict.worst == verdict.scenario.size
+    assert flat(verdict)
+    assert verdict.worst == verdict.scenario.size
 
 
 # --------------------------------------------------------------------------- one way in
@@ -633,5 +666,7 @@ def test_hg_23_too_many_failures_book_nothing(row):
         timeout=400,
         allow=("O8", "END"),
     )
-    assert verdict.fills("P") == [] and verdict.fills("H") == []
-    assert journal(verdict, "trade") == [] and meant(verdict, "hedge") == []
+    assert verdict.fills("P") == []
+    assert verdict.fills("H") == []
+    assert journal(verdict, "trade") == []
+    assert meant(verdict, "hedge") == []
