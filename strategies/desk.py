@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from itertools import islice
 
 from mpdex.types import Fees, Fill, Lane, Market, Order, OrderRequest, Side, TimeInForce
 from mpdex.utils.orders import News
@@ -41,6 +42,8 @@ from strategies.words import (
 
 # Orders kept after they settled, so that a late fill is still ours: 24 h of fast trading.
 _REMEMBERED = 20_000
+# Of those, so many are asked about again when a position is not what fills say.
+_RECALLED = 8
 # A hedge must be worth a little more than the venue's minimum, which is checked at its own price.
 _NOTIONAL_MARGIN = Decimal("1.02")
 
@@ -247,6 +250,8 @@ class Desk:
     orphans: list[Orphan] = field(default_factory=list)
     unheard: dict[OrderKey, float] = field(default_factory=dict)  # answered, not told by a stream
     stream_ends: dict[Role, float] = field(default_factory=dict)
+    up_since: dict[Role, float] = field(default_factory=dict)
+    login_ends: dict[Role, float] = field(default_factory=dict)
     cycle: Cycle | None = None
     ended: list[Cycle] = field(default_factory=list)  # cycles not reported yet
     episode: Episode = field(default_factory=Episode)
@@ -270,6 +275,7 @@ class Desk:
     baseline: dict[Role, Decimal] = field(default_factory=dict)  # positions that are not ours
     seen_position: dict[Role, tuple[Decimal, float]] = field(default_factory=dict)
     suspicions: dict[Role, Suspicion] = field(default_factory=dict)
+    agreed_at: dict[Role, float] = field(default_factory=dict)  # a position was what fills say
     foreign: set[str] = field(default_factory=set)  # fills of others, by id
     reconciled: dict[Role, float] = field(default_factory=dict)
     accounts: dict[Role, AccountRead] = field(default_factory=dict)
@@ -386,6 +392,7 @@ class Desk:
             accounts=self.accounts,
             skew_ms=self.skew_ms,
             funding=self.funding,
+            logins=self.login_ends,
             side=None if cycle is None else cycle.side,
             opening=not (self.closing if cycle is None else cycle.closing),
             cycles=self.cycles,
@@ -461,8 +468,16 @@ class Desk:
         since = self.newest_ms[role] - int(self.config.fill_overlap * 1000)
         if role in self.suspicions:
             since = 0
+            orders |= {o.client_id: o.id for o in self.ended_lately(role)}
         self.reconciled[role] = self.now
         self.say(Recover(role, orders, max(since, self.setup.began_ms)))
+
+    def ended_lately(self, role: Role) -> list[Tracked]:
+        """Orders that ended since the position agreed last, newest first: one of them may have
+        filled more than its end told."""
+        since = self.agreed_at.get(role, self.setup.started)
+        known = (o for o in reversed(self.known.values()) if o.role == role and o.settled)
+        return [o for o in islice(known, _RECALLED) if o.settled_at >= since]
 
     def reconcile(self, role: Role) -> None:
         """Asks for positions and open orders, while everything goes on."""

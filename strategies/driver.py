@@ -42,6 +42,7 @@ from strategies.words import (
     Finish,
     Halt,
     JournalFailed,
+    LoginEnds,
     NotAnswered,
     Note,
     OperatorAsked,
@@ -57,6 +58,7 @@ from strategies.words import (
     Renew,
     Role,
     SetTimer,
+    Settled,
     SnapshotFailed,
     StopAsked,
     StreamBack,
@@ -175,6 +177,7 @@ class Driver:
             Halt: self._halt,
             Finish: self._finish,
             Note: self._note,
+            Settled: lambda c: self._scribe.write("settled", **asdict(c)),
             Trade: out.trade,
             CycleDone: self._cycle,
         }
@@ -453,6 +456,10 @@ class Driver:
                 self._start(self._warm(venue))
             self._sent[role] = sent
             self._start(self._freshen(venue))
+            expires_ms = venue.session_expires_ms
+            if venue.SPEC.fragile and expires_ms is not None:
+                left = (expires_ms - self._clock.now_ms()) / 1000
+                self.feed(LoginEnds(role, self._clock.monotonic() + left))
             if venue.streams_end_at is not None:
                 self.feed(StreamEnds(role, venue.streams_end_at))
 

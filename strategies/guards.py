@@ -9,7 +9,7 @@ is not blocked by what only makes opening one unwise. A further gate is one more
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -41,6 +41,7 @@ class Facts:
         opening: whether it opens or enlarges a pair.
         cycles, cycles_left, requotes: done and still to do.
         skew_ms: how far the venues' clocks are from ours.
+        logins: when those end that cannot be renewed.
     """
 
     config: HedgeConfig
@@ -63,6 +64,7 @@ class Facts:
     cycles: int
     cycles_left: int
     requotes: int
+    logins: Mapping[Role, float] = field(default_factory=dict)
 
     @property
     def worth(self) -> Decimal:
@@ -271,6 +273,17 @@ def funding_bearable(facts: Facts) -> str:
     return ""
 
 
+def logins_last(facts: Facts) -> str:
+    return _login_ending(facts) if facts.opening else ""
+
+
+def _login_ending(facts: Facts) -> str:
+    for role, at in facts.logins.items():
+        if at - facts.now < facts.config.limits.login_left:
+            return f"the login on {role} ends in {max(at - facts.now, 0):.0f} s"
+    return ""
+
+
 # Without these no order can be priced at all. How far apart the two prices are is no reason to keep
 # a pair open.
 BASICS: tuple[Guard, ...] = (
@@ -295,6 +308,7 @@ GATES: tuple[Guard, ...] = (
     requests_left,
     margin_free,
     liquidation_far,
+    logins_last,
     funding_bearable,
 )
 
@@ -313,9 +327,9 @@ def first_reason(facts: Facts, guards: tuple[Guard, ...] = GATES) -> str:
 
 def reduce_reason(facts: Facts) -> str:
     """Why the open pair is to be closed before its time; "" if it need not be."""
-    near = _near_liquidation(facts)
-    if near:
-        return near
+    forced = _near_liquidation(facts) or _login_ending(facts)
+    if forced:
+        return forced
     cost, closing = holding_bps(facts), closing_bps(facts)
     if cost > closing:
         return f"funding of {cost:.1f} bps is dearer than closing for {closing:.1f}"

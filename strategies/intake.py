@@ -31,6 +31,7 @@ from strategies.words import (
     FundingRead,
     JournalFailed,
     Kind,
+    LoginEnds,
     MarketRead,
     NotAnswered,
     OperatorAsked,
@@ -41,6 +42,7 @@ from strategies.words import (
     PositionSeen,
     Refusal,
     Role,
+    Settled,
     Snapshot,
     SnapshotFailed,
     Source,
@@ -395,7 +397,13 @@ def _confirm(desk: Desk, order: Tracked) -> None:
             f"{order.kind} {order.client_id} filled {order.cum}, by the position", urgent=True
         )
         order.settle()
-        _free(desk, order)
+        _settled(desk, order)
+
+
+def _settled(desk: Desk, order: Tracked) -> None:
+    """By evidence of ours: for the journal, since no report says it."""
+    desk.records.append(Settled(order.role, order.client_id, order.cum))
+    _free(desk, order)
 
 
 def _absent(desk: Desk, order: Tracked, *, agrees: bool) -> None:
@@ -407,7 +415,7 @@ def _absent(desk: Desk, order: Tracked, *, agrees: bool) -> None:
     if order.absent >= _ABSENT_TIMES:
         desk.note(f"{order.kind} {order.client_id} is proven gone")
         order.report(OrderStatus.EXPIRED, order.cum)
-        _free(desk, order)
+        _settled(desk, order)
         if order.kind is Kind.HEDGE and not order.cum:
             desk.episode.never_arrived()
     else:
@@ -470,7 +478,7 @@ def _lost(desk: Desk, event: StreamLost) -> None:
 
 
 def _back(desk: Desk, event: StreamBack) -> None:
-    desk.up[event.role] = True
+    desk.up[event.role], desk.up_since[event.role] = True, desk.now
     desk.note(f"{event.role} stream is back")
     desk.read_barrier(event.role)
 
@@ -482,6 +490,7 @@ def _snapshot(desk: Desk, event: Snapshot) -> None:
     desk.reading[role] = False
     for fill in event.fills:
         take_fill(desk, role, fill, "barrier")
+    _recall(desk, event)
     agrees = external.observe(desk, role, event.position)
     for client_id, report in event.orders.items():
         order = desk.active.get((role, client_id))
@@ -491,6 +500,15 @@ def _snapshot(desk: Desk, event: Snapshot) -> None:
                 _confirm(desk, order)
     _open_orders(desk, event)
     _accept(desk, role, agrees)
+
+
+def _recall(desk: Desk, event: Snapshot) -> None:
+    """Orders that had ended, asked about again: what they filled beyond their end's word counts."""
+    for client_id, report in event.orders.items():
+        order = desk.known.get((event.role, client_id))
+        if order is not None and order.settled and report is not None:
+            known: Order = {**report, "client_order_id": client_id}
+            take_order(desk, event.role, known, "barrier")
 
 
 def _open_orders(desk: Desk, event: Snapshot) -> None:
@@ -532,7 +550,7 @@ def _accept(desk: Desk, role: Role, agrees: bool) -> None:
     if agrees and desk.live[role]:
         return  # an order is in doubt: its own questions end that
     desk.read_at[role] = desk.now + external.reread_after(desk, role)
-    if not agrees and not external.busy(desk, role):
+    if not agrees and (not external.busy(desk, role) or external.lasting(desk, role)):
         desk.distrust(role, "its position is not what our fills say")
 
 
@@ -544,6 +562,10 @@ def _snapshot_failed(desk: Desk, event: SnapshotFailed) -> None:
 
 def _position_seen(desk: Desk, event: PositionSeen) -> None:
     desk.seen_position[event.role] = (event.position, desk.now)
+
+
+def _login_ends(desk: Desk, event: LoginEnds) -> None:
+    desk.login_ends[event.role] = event.at
 
 
 def _account_read(desk: Desk, event: AccountRead) -> None:
@@ -608,6 +630,7 @@ LEARN: Mapping[type[Event], Callable[[Desk, Any], None]] = {
     StreamLost: _lost,
     StreamBack: _back,
     StreamEnds: streams.ends,
+    LoginEnds: _login_ends,
     Snapshot: _snapshot,
     SnapshotFailed: _snapshot_failed,
     PositionSeen: _position_seen,

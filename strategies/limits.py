@@ -34,6 +34,7 @@ class Limits:
         liquidation_open, liquidation_reduce: distance of the liquidation price below which no pair
             is opened, and below which the pair is closed.
         funding_before, funding_cost_bps: no opening so shortly before a payment that costs more.
+        login_left: a login that cannot be renewed must last so long for a pair to be opened or kept.
         quota_left, quota_forecast: requests that must be left, and as a multiple of what the run
             is expected to need.
         slippage_times, slippage_cycles: hedges that fill so much worse than usual, so often in a
@@ -68,6 +69,7 @@ class Limits:
     liquidation_reduce: Decimal = Decimal("0.05")
     funding_before: float = 300.0
     funding_cost_bps: Decimal = Decimal(1)
+    login_left: float = 600.0
     quota_left: int = 200
     quota_forecast: int = 2
     slippage_times: Decimal = Decimal(2)

@@ -22,9 +22,11 @@ from strategies.words import ROLES, BookTick, Renew, Role, Source, StreamEnds
 _LAG = 3.0
 # Seconds by which the news of a fill may lag behind the book.
 _MISSING = 1.0
-# Seconds before its end from which a connection is renewed as soon as nothing is open, and as soon
-# as nothing is under way. Made anew it is without us a minute before.
-_EARLY, _LATE = 900.0, 180.0
+# Seconds before its end, or parts of its life if that is less, from which a connection is renewed as
+# soon as no pair is open, and as soon as nothing is under way. A minute before its end it is made
+# anew without us.
+_EARLY, _EARLY_PART = 900.0, 0.25
+_LATE, _LATE_PART = 180.0, 0.2
 
 
 def shown(desk: Desk, order: Tracked, report: Order, source: Source | None, added: Decimal) -> None:
@@ -99,7 +101,9 @@ def renew_in_time(desk: Desk) -> None:
         at = desk.stream_ends.get(role)
         if at is None or not desk.up[role] or desk.active or desk.owing or desk.cycle is not None:
             continue
-        if desk.now >= at - (_LATE if desk.pair_open else _EARLY):
+        life = at - desk.up_since.get(role, desk.setup.started)
+        early, late = min(_EARLY, life * _EARLY_PART), min(_LATE, life * _LATE_PART)
+        if desk.now >= at - (late if desk.pair_open else early):
             renew(desk, role, f"would end in {at - desk.now:.0f} s")
 
 

@@ -206,6 +206,14 @@ class StreamEnds:
 
 
 @dataclass(frozen=True, slots=True)
+class LoginEnds:
+    """A login that nothing here can renew ends at this monotonic time."""
+
+    role: Role
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The answers of a barrier on one venue.
 
@@ -323,6 +331,7 @@ Event: TypeAlias = (
     | StreamLost
     | StreamBack
     | StreamEnds
+    | LoginEnds
     | Snapshot
     | SnapshotFailed
     | PositionSeen
@@ -448,6 +457,16 @@ class Note:
     urgent: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An order is over although no report of the venue says so: what it filled is known by other
+    evidence. A restart must not doubt it again."""
+
+    role: Role
+    client_id: str
+    filled: Decimal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trade:
     """One booked fill, as the trades file has it."""
@@ -515,6 +534,7 @@ Command: TypeAlias = (
     | Halt
     | Finish
     | Note
+    | Settled
     | Trade
     | CycleDone
 )

@@ -468,7 +468,7 @@ def test_ws_15_a_session_is_renewed_before_it_ends(row, monkeypatch):
 @pytest.mark.fault("WS-16", tier=2)
 def test_ws_16_a_planned_end_is_met_at_a_good_time(row, monkeypatch):
     """The venue ends every connection at a known age: ours is made anew before, when flat."""
-    monkeypatch.setattr(GrvtTradeStream, "MAX_AGE", 1200.0)
+    monkeypatch.setattr(GrvtTradeStream, "MAX_AGE", 400.0)
     lost = []
 
     async def during(lab):
@@ -484,5 +484,5 @@ def test_ws_16_a_planned_end_is_met_at_a_good_time(row, monkeypatch):
     row(SLOWLY, source=STILL, cycles=45, outcome="R", during=during)
     times = [at for at, _, _ in lost]
     assert times
-    assert 300 < times[0] < 400, "as soon as it makes sense"
+    assert 300 < times[0] < 350, "as soon as it makes sense"
     assert all(not quotes and not position for _, quotes, position in lost[:1])

@@ -204,6 +204,18 @@ def funding(rate: str, due_ms: int | None) -> Change:
     return change
 
 
+def login(seconds: float) -> Change:
+    def change(facts: Facts) -> None:
+        facts.logins = {"hedge": NOW + seconds}
+
+    return change
+
+
+def late(facts: Facts) -> None:
+    """It has just come, and was three seconds on the way."""
+    show(facts, book("hedge", "1999.9", "2000.1", lag=3.0))
+
+
 LIQUIDATION: dict[str, Any] = {"liquidation": D(1840)}
 
 SHUT: dict[str, tuple[Change, str]] = {
@@ -225,6 +237,8 @@ SHUT: dict[str, tuple[Change, str]] = {
     "skew": (skew(501.0), "the clock of hedge is 501 ms off"),
     "skew back": (skew(-501.0), "the clock of hedge is -501 ms off"),
     "quota": (account(requests_left=199), "hedge: 199 requests are left, 200 are needed"),
+    "login": (login(599.0), "the login on hedge ends in 599 s"),
+    "late": (late, "hedge book is older than 2 s"),
     "margin": (account(free=D(399)), "hedge has 399.00 of free margin, 2 clips need 400.00"),
     "margin untold": (account(free=None, equity=None), "hedge does not tell its free margin"),
     "margin by equity": (held(account(free=None, equity=D(500))), "hedge has 300.00 of free"),
@@ -255,6 +269,8 @@ OPEN: dict[str, Change] = {
     "funding later": funding("0.0005", SOON + 2000),
     "funding without a time": funding("0.05", None),
     "quota enough": account(requests_left=200),
+    "login long enough": login(600.0),
+    "closing before the login ends": closing(login(10.0)),
 }
 
 
