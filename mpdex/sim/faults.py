@@ -209,8 +209,9 @@ class FaultBook:
         order = event.fill.order
         purpose = self.purpose_of(venue, order.client_id)
         words = frozenset({event.fill.liquidity, *((purpose,) if purpose else ())})
-        for action in self._due(Situation(venue, "trade", order.side, words=words)):
-            self.timers.after(0.0, lambda action=action: self.act(venue, "", action))  # type: ignore[misc]
+        due = self._due(Situation(venue, "trade", order.side, words=words))
+        if due:
+            self.timers.after(0.0, lambda: [self.act(venue, "", action) for action in due])
 
     def _due(
         self, now: Situation, kind: frozenset[str] = frozenset(), wanted: bool = False
