@@ -32,6 +32,7 @@ from strategies.venue import Unsubscribe, Venue, failure
 from strategies.words import (
     ROLES,
     Alarm,
+    Answered,
     BookTick,
     Cancel,
     CancelFailed,
@@ -59,6 +60,7 @@ from strategies.words import (
     Role,
     SetTimer,
     Settled,
+    Snapshot,
     SnapshotFailed,
     StopAsked,
     StreamBack,
@@ -177,7 +179,7 @@ class Driver:
             Halt: self._halt,
             Finish: self._finish,
             Note: self._note,
-            Settled: lambda c: self._scribe.write("settled", **asdict(c)),
+            Settled: self._settled,
             Trade: out.trade,
             CycleDone: self._cycle,
         }
@@ -198,6 +200,7 @@ class Driver:
                 venue.on_orders(self._hear_order(role), symbol),
                 venue.on_positions(self._hear_position(role), symbol),
                 venue.on_orderbook(symbol, self._hear_book(role)),
+                venue.on_gap(symbol, self._hear_gap(role)),
                 venue.on_stream(self._hear_stream(role)),
             ]
             self._hear_book(role)(venue.book(symbol))
@@ -227,6 +230,11 @@ class Driver:
             self._take(event)
         except Exception as error:  # noqa: BLE001  (the edge: nothing may escape into a stream)
             self._fault(error)
+            match event:  # an answer that was not understood is none: the core asks again
+                case Answered(role, client_id):
+                    self._inbox.append(NotAnswered(role, client_id))
+                case Snapshot(role):
+                    self._inbox.append(SnapshotFailed(role, "an internal error"))
 
     def _take(self, event: Event) -> None:
         self._scribe.hear(event, self.desk)
@@ -302,6 +310,10 @@ class Driver:
             )
 
         return hear
+
+    def _hear_gap(self, role: Role) -> Callable[[Book], None]:
+        """Nobody knows what is in a book with a gap: to us that is nothing."""
+        return lambda _: self.feed(BookTick(role, (), (), self._clock.monotonic()))
 
     def _lag(self, role: Role, updated_ms: int | None) -> float:
         """How old news is when it is read: a late frame, or one that waited here.
@@ -422,6 +434,9 @@ class Driver:
             self._alerts.say(command)
         self._scribe.write("alarm", **asdict(command))
         log.log(logging.CRITICAL if command.page else logging.WARNING, "%s", command.text)
+
+    def _settled(self, command: Settled) -> None:
+        self._scribe.write("settled", **asdict(command))
 
     def _note(self, command: Note) -> None:
         self._scribe.write("note", text=command.text)

@@ -179,6 +179,8 @@ def _infer(desk: Desk, order: Tracked, report: Order, added: Decimal) -> None:
     order.synthetic_price = (order.synthetic_price * before + price * added) / order.synthetic
     if order.kind is Kind.MAKER:
         desk.last_fill_ms = report["timestamp_ms"] or desk.setup.wall_ms(desk.now)
+    if _cycle_of(desk, order) is None:
+        desk.untold[order.key] = desk.now
     _mark_first_fill(desk, order)
 
 

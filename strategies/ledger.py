@@ -88,8 +88,14 @@ class Ledger:
         return self.accounts[role].position
 
     def debt(self, reserved: Decimal) -> Decimal:
-        """D = -(E + R): what must still be sent. `reserved`: signed rest of orders under way."""
-        return -(self.exposure + reserved)
+        """D = -(E + R): what must still be sent. `reserved`: signed rest of orders under way.
+
+        Never more than what makes E zero, and never the other way: what an order may still do in
+        excess is repaired when it has done it, not on the suspicion.
+        """
+        exposure = self.exposure
+        owed = -(exposure + reserved)
+        return min(max(owed, min(-exposure, ZERO)), max(-exposure, ZERO))
 
     def worth(self, mids: Mapping[Role, Decimal]) -> Decimal:
         """Profit of the run in quote currency, after fees.

@@ -157,6 +157,7 @@ class _Reader:
             "fill": self._fill,
             "order": self._order,
             "refused": self._refused,
+            "settled": self._settled,
             "trade": self._trade,
             "cycle": self._cycle,
             "external": self._external,
@@ -319,6 +320,12 @@ class _Reader:
         order = self._find(line["role"], line["client_id"], "")
         if order is not None and line["refusal"] != Refusal.DUPLICATE_ID:
             order.hear(News.REJECT)
+
+    def _settled(self, line: Line) -> None:
+        order = self._find(line["role"], line["client_id"], "")
+        if order is not None:
+            order.report(OrderStatus.EXPIRED, order.cum)
+            order.settle()
 
     def _find(self, role: Role, client_id: str | None, order_id: str) -> Tracked | None:
         past = self._past
