@@ -27,6 +27,8 @@ DEFINITIONS: Mapping[str, str] = {
     "exact when both are flat at the end",
     "spread_cost": "the same before fees, as a cost",
     "cost_per_million": "-result / volume x 1,000,000",
+    "pairs": "openings together with what closed them: cost in bps of what was opened, on average "
+    "and at worst; the lasting difference of two prices is in neither",
     "imbalance": "primary position + hedge position, in coins, from fills",
     "hedge_latency_ms": "venue time of the maker fill to venue time of the hedge fill",
     "exposure_seconds": "sum of |imbalance| x seconds",
@@ -58,6 +60,9 @@ class Report:
     exposure_seconds: Decimal = ZERO
     latencies: list[int] = field(default_factory=list)
     late_fills: int = 0
+    pairs: int = 0
+    pair_costs: list[Decimal] = field(default_factory=list)  # of each pair that was closed, in bps
+    _flat: tuple[Decimal, Decimal] = (ZERO, ZERO)  # result and volume when both were flat last
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Takes one journal record; those that are neither trade nor cycle are not for the sum."""
@@ -101,6 +106,19 @@ class Report:
         self.requotes += cycle["requotes"]
         self.max_imbalance = max(self.max_imbalance, Decimal(cycle["max_exposure"]))
         self.exposure_seconds += Decimal(cycle["exposure_seconds"])
+        self._close_pair()
+
+    def _close_pair(self) -> None:
+        """What an opening and its closing cost together: only there does the basis cancel."""
+        if any(leg.position for leg in self.legs.values()):
+            return
+        result, volume = self._flat
+        self._flat = (self.result, self.legs["primary"].volume)
+        opened = (self.legs["primary"].volume - volume) / 2
+        if opened:
+            self.pairs += 1
+            self.pair_costs.append((result - self.result) / opened * _BPS)
+            del self.pair_costs[:-_LATENCIES]
 
     @property
     def volume(self) -> Decimal:
@@ -118,10 +136,13 @@ class Report:
     def imbalance(self) -> Decimal:
         return sum((leg.position for leg in self.legs.values()), ZERO)
 
+    @property
+    def result(self) -> Decimal:
+        return self.gross - self.fees
+
     def summary(self, attempts: int, successes: int) -> dict[str, Any]:
         """Totals as JSON values: exact numbers as text."""
-        result = self.gross - self.fees
-        volume = self.volume
+        result, volume = self.result, self.volume
         return {
             "attempts": attempts,
             "successes": successes,
@@ -138,6 +159,7 @@ class Report:
             "result": _money(result),
             "cost_bps": _ratio(-result * _BPS, volume, 4),
             "cost_per_million": _ratio(-result * _MILLION, volume, 2),
+            "pairs": self._pairs(),
             "imbalance": plain(self.imbalance.normalize()),
             **{
                 f"position_{role}": plain(leg.position.normalize())
@@ -147,6 +169,14 @@ class Report:
             "exposure_seconds": _money(self.exposure_seconds),
             "hedge_latency_ms": self._latency(),
             "late_fills": self.late_fills,
+        }
+
+    def _pairs(self) -> dict[str, Any]:
+        costs = self.pair_costs
+        return {
+            "closed": self.pairs,
+            "cost_bps": _ratio(sum(costs, ZERO), Decimal(len(costs)), 4),
+            "worst_bps": plain(max(costs).quantize(Decimal("0.0001"))) if costs else None,
         }
 
     def _latency(self) -> dict[str, int | None]:
