@@ -211,7 +211,11 @@ class FaultBook:
         words = frozenset({event.fill.liquidity, *((purpose,) if purpose else ())})
         due = self._due(Situation(venue, "trade", order.side, words=words))
         if due:
-            self.timers.after(0.0, lambda: [self.act(venue, "", action) for action in due])
+            self.timers.after(0.0, lambda: self._act_all(venue, due))
+
+    def _act_all(self, venue: str, actions: Iterable[Action]) -> None:
+        for action in actions:
+            self.act(venue, "", action)
 
     def _due(
         self, now: Situation, kind: frozenset[str] = frozenset(), wanted: bool = False

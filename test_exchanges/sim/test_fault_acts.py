@@ -485,9 +485,9 @@ def test_pages_of_grvt_are_cut_and_can_be_followed() -> None:
 async def test_pages_of_backpack_are_cut_and_can_be_followed(stage: BackpackStage) -> None:
     for _ in range(5):
         stage.done("POST /api/v1/order", taker())
-    every = stage.get("GET /wapi/v1/history/fills")
+    every = stage.get("/wapi/v1/history/fills")
     stage.exchange.twist = Twist(page=2)
-    pages = [stage.get("GET /wapi/v1/history/fills", offset=str(at)) for at in (0, 2, 4)]
+    pages = [stage.get("/wapi/v1/history/fills", offset=str(at)) for at in (0, 2, 4)]
     assert [len(page) for page in pages] == [2, 2, 1]
     assert [fill for page in pages for fill in page] == every
 
