@@ -398,6 +398,11 @@ def test_hg_12_a_hedge_on_its_way_to_a_venue_that_went_down_is_not_doubled(row):
     early = [i for i in made if seconds_of(i) < traded_at(first) + 60.0]
     assert len(early) == 1
     assert flat(verdict)
+    (unwind,) = sent(verdict, "P", "unwind")
+    later = [q for q in quotes(verdict) if began(q) > began(unwind)]
+    probes = [o for o in sent(verdict, "H", "canary") if began(o) > began(unwind)]
+    assert probes
+    assert began(later[0]) > ended(probes[0])  # it has proven itself first
 
 
 @pytest.mark.fault("HG-13", tier=1)
