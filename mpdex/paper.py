@@ -155,6 +155,9 @@ class PaperVenue:
     def on_orderbook(self, symbol: str, callback: Callable[[Book], None]) -> Stop:
         return self._dex.on_orderbook(symbol, callback)
 
+    def on_gap(self, symbol: str, callback: Callable[[Book], None]) -> Stop:
+        return self._dex.on_gap(symbol, callback)
+
     def on_stream(self, callback: Callable[[Any], None]) -> Stop:
         return self._dex.on_stream(callback)
 
@@ -189,6 +192,7 @@ class PaperVenue:
             self._end(paper, OrderStatus.EXPIRED)
         elif paper["status"] is OrderStatus.OPEN:
             self._resting[order.client_id] = paper
+            self._soon(self._on_orders, order.symbol, paper.copy())
         return _answered(paper)
 
     def submit_cancel(self, cancel: CancelRequest) -> Coroutine[Any, Any, Order | None]:

@@ -58,6 +58,10 @@ class StreamMethods(DexCore):
         """Callback twin of `watch_orderbook`: called before the next frame is read."""
         return self.feeds.on("book", symbol, callback)
 
+    def on_gap(self, symbol: str, callback: Callable[[Book], None]) -> Stop:
+        """Called when a book cannot be known any more; it is asked for anew by itself."""
+        return self.feeds.on("gap", symbol, callback)
+
     def on_bbo(self, symbol: str, callback: Callable[[BBO], None]) -> Stop:
         """Callback twin of `watch_bbo`."""
         return self.feeds.on("bbo", symbol, callback)

@@ -255,11 +255,13 @@ class Feeds:
         try:
             good = book.apply(update, self._clock.monotonic())
         except ProtocolError:
+            self._tell("gap", update.symbol, book)
             self._renew_book(update.symbol)
             raise
         if good:
             self._tell("book", update.symbol, book)
         elif book.stale and not was_stale:
+            self._tell("gap", update.symbol, book)
             self._renew_book(update.symbol)
 
     def _on_bbo(self, update: BboUpdate) -> None:

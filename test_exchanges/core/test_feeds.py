@@ -268,14 +268,15 @@ def test_a_book_without_a_snapshot_is_not_waited_for_for_ever(world: World) -> N
     assert world.public.calls[-1] == ("unsubscribe", BOOK)
 
 
-async def test_a_gap_asks_the_stream_again_once_and_tells_nobody(world: World) -> None:
+async def test_a_gap_asks_the_stream_again_once_and_is_told_as_one(world: World) -> None:
     await world.feeds.start([BOOK])
     world.public.say(book(1))
-    books = world.hear("book", ETH)
+    books, gaps = world.hear("book", ETH), world.hear("gap", ETH)
     world.public.say(book(3), book(4))
     assert world.feeds.books[ETH].stale
     assert world.public.calls[1:] == [("resubscribe", BOOK)]
     assert books == []
+    assert len(gaps) == 1
     world.public.say(book(0, snapshot=True))
     assert not world.feeds.books[ETH].stale
     assert len(books) == 1

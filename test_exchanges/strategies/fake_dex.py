@@ -242,6 +242,9 @@ class FakeDex:
     def on_orderbook(self, symbol: str, callback: Callable[[Book], None]) -> Callable[[], None]:
         return self._on("book", callback)
 
+    def on_gap(self, symbol: str, callback: Callable[[Book], None]) -> Callable[[], None]:
+        return self._on("gap", callback)
+
     def on_fills(self, callback: Callable[[Fill], None], symbol: str = "") -> Callable[[], None]:
         return self._on("fill", callback)
 
