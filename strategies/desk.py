@@ -201,12 +201,14 @@ class Suspicion:
         difference: signed, what is there beyond our fills.
         reads: answers in a row that said so.
         explained: a fill was seen that is not ours.
+        lost: signed, what such fills took of a leg of ours.
     """
 
     difference: Decimal
     since: float
     reads: int = 1
     explained: bool = False
+    lost: Decimal = ZERO
 
 
 @dataclass(slots=True)
@@ -254,6 +256,7 @@ class Desk:
     login_ends: dict[Role, float] = field(default_factory=dict)
     cycle: Cycle | None = None
     ended: list[Cycle] = field(default_factory=list)  # cycles not reported yet
+    untold: dict[OrderKey, float] = field(default_factory=dict)  # inferred after that, and when
     episode: Episode = field(default_factory=Episode)
     cycles: int = 0
     attempts: int = 0
@@ -395,6 +398,7 @@ class Desk:
             logins=self.login_ends,
             side=None if cycle is None else cycle.side,
             opening=not (self.closing if cycle is None else cycle.closing),
+            closing_for=None if lessons.full_since is None else self.now - lessons.full_since,
             cycles=self.cycles,
             cycles_left=max(self.config.iterations - self.attempts, 0),
             requotes=lessons.moves,

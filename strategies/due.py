@@ -146,7 +146,7 @@ def settle_orphans(desk: Desk) -> None:
         fill = orphan.fill
         desk.foreign.add(f"{orphan.role}:{fill['id']}")
         desk.note(f"foreign fill on {orphan.role}: {fill['side']} {fill['size']}", urgent=True)
-        external.explain(desk, orphan.role)
+        external.explain(desk, orphan.role, fill)
 
 
 # --------------------------------------------------------------------------- readings

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from mpdex.types import Fill
 from mpdex.utils.orders import State
 from strategies.desk import Desk, Phase, Suspicion
-from strategies.ledger import ZERO
+from strategies.ledger import ZERO, signed
 from strategies.words import ROLES, Role
 
 _READS = 2
@@ -25,7 +26,7 @@ _READS = 2
 _LASTS, _LASTS_EXPLAINED = 3.0, 0.5
 _REREAD_EXPLAINED = 0.3
 # A venue may answer with the position of seconds ago: after a fill of ours that is no difference.
-_LAGS = 6.0
+_LAGS = 12.0
 # A streamed position may run ahead of its fill for a moment, or behind it.
 _STREAM_GRACE = 3.0
 
@@ -38,12 +39,15 @@ def observe(desk: Desk, role: Role, position: Decimal) -> bool:
     suspicion = desk.suspicions.get(role)
     if not difference:
         desk.suspicions.pop(role, None)
+        desk.agreed_at[role] = desk.now
         return True
     if suspicion is not None and suspicion.difference == difference:
         suspicion.reads += 1
         return False
-    explained = suspicion is not None and suspicion.explained
-    desk.suspicions[role] = Suspicion(difference, desk.now, explained=explained)
+    newer = Suspicion(difference, desk.now)
+    if suspicion is not None:
+        newer.explained, newer.lost = suspicion.explained, suspicion.lost
+    desk.suspicions[role] = newer
     desk.note(
         f"{role} position is {position}, our fills say {desk.expected(role)}",
         urgent=not busy(desk, role),
@@ -51,10 +55,16 @@ def observe(desk: Desk, role: Role, position: Decimal) -> bool:
     return False
 
 
-def explain(desk: Desk, role: Role) -> None:
-    """A fill that is not ours was seen there: look at once."""
+def explain(desk: Desk, role: Role, fill: Fill) -> None:
+    """A fill that is not ours was seen there: look at once.
+
+    What it took of a leg that we held at that moment is our loss, whatever we trade meanwhile.
+    """
     suspicion = desk.suspicions.setdefault(role, Suspicion(ZERO, desk.now, reads=0))
     suspicion.explained = True
+    size, ours = signed(fill["side"], fill["size"]), desk.ledger.position(role)
+    if size * ours < 0:
+        suspicion.lost += min(abs(size), abs(ours)).copy_sign(size)
     desk.distrust(role, "somebody else's order traded")
 
 
@@ -68,6 +78,14 @@ def reread_after(desk: Desk, role: Role) -> float:
 def busy(desk: Desk, role: Role) -> bool:
     """Whether a difference may still be explained by something of ours."""
     return any(order.role == role for order in desk.active.values()) or bool(desk.orphans)
+
+
+def lasting(desk: Desk, role: Role) -> bool:
+    """Whether a second reading says the same, and nothing is under way that trades at once: a quote
+    that rests explains no difference."""
+    suspicion = desk.suspicions.get(role)
+    trading = any(o.role == role and o.immediate for o in desk.active.values())
+    return suspicion is not None and suspicion.reads >= _READS and not trading
 
 
 def compare_streams(desk: Desk) -> None:
@@ -94,10 +112,9 @@ def judge(desk: Desk) -> None:
     if desk.phase is Phase.RECONCILING:
         desk.stop(3, f"unexplained: {_differences(desk)}; --adopt-baseline keep or close goes on")
         return
-    changes = {role: s.difference for role, s in desk.suspicions.items()}
-    text = _differences(desk)
+    changes, text = dict(desk.suspicions), _differences(desk)
     desk.suspicions.clear()
-    damaged = [role for role, difference in changes.items() if _take(desk, role, difference)]
+    damaged = [role for role, suspicion in changes.items() if _take(desk, role, suspicion)]
     desk.alarm("external", text, page=True)
     if damaged or desk.config.on_external == "halt":
         _reduce(desk, damaged, f"external change: {text}")
@@ -115,12 +132,14 @@ def _ripe(desk: Desk, role: Role) -> bool:
     return desk.now - suspicion.since >= (_LASTS_EXPLAINED if suspicion.explained else _LASTS)
 
 
-def _take(desk: Desk, role: Role, difference: Decimal) -> bool:
+def _take(desk: Desk, role: Role, suspicion: Suspicion) -> bool:
     """Books a change by policy; whether a leg of ours shrank."""
-    ours = desk.ledger.position(role)
+    difference, ours = suspicion.difference, desk.ledger.position(role)
     lost = ZERO
+    if suspicion.lost * difference > 0:
+        lost = min(abs(difference), abs(suspicion.lost)).copy_sign(difference)
     if ours * difference < 0:
-        lost = min(abs(difference), abs(ours)).copy_sign(difference)
+        lost = max(abs(lost), min(abs(difference), abs(ours))).copy_sign(difference)
     rest = difference - lost
     adopted = lost + (rest if desk.config.on_external == "neutralise" else ZERO)
     if adopted:
