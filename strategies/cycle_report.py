@@ -24,6 +24,20 @@ def report_cycles(desk: Desk) -> None:
         desk.ended.remove(cycle)
         desk.lessons.costs.end_cycle(cycle.number, desk.config.limits, desk.now)
         desk.records.append(_summed_up(desk, cycle))
+    _report_late(desk)
+
+
+def _report_late(desk: Desk) -> None:
+    """Records what an order turned out to have traded after its cycle was reported, once no fill
+    tells of it."""
+    for key, since in tuple(desk.untold.items()):
+        order, due = desk.known[key], since + desk.config.settle_grace
+        if order.synthetic and not order.told and desk.now < due:
+            desk.wake(due)
+            continue
+        del desk.untold[key]
+        if order.synthetic and not order.told:
+            desk.records.append(inferred_trade(desk, order))
 
 
 def _summed_up(desk: Desk, cycle: Cycle) -> CycleDone:

@@ -297,8 +297,10 @@ def tell_halt(desk: Desk) -> None:
 
 def finish(desk: Desk) -> None:
     """The last word: cycles that wait for their fills are reported as they are."""
+    waited = desk.now - desk.config.settle_grace
     for cycle in desk.ended:
-        cycle.ended = desk.now - desk.config.settle_grace
+        cycle.ended = waited
+    desk.untold = dict.fromkeys(desk.untold, waited)
     report_cycles(desk)
     desk.alarm("stop", f"ended with {desk.exit_code}: {desk.exit_reason}")
     desk.records.append(Finish(desk.exit_code, desk.exit_reason))
