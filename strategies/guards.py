@@ -16,7 +16,7 @@ from typing import TypeAlias
 from mpdex.types import Market, Side
 from strategies.books import Books
 from strategies.config import HedgeConfig
-from strategies.costs import Costs, session_cap
+from strategies.costs import Costs, allowed_cost, session_cap
 from strategies.funding import Payment, next_payment
 from strategies.latency import Latencies
 from strategies.ledger import Ledger
@@ -39,6 +39,7 @@ class Facts:
         mids: of each venue, and when it was so.
         side: of the quote that rests or comes next; None: not chosen.
         opening: whether it opens or enlarges a pair.
+        closing_for: seconds for which the pair has been waiting to be closed; None: it has not.
         cycles, cycles_left, requotes: done and still to do.
         skew_ms: how far the venues' clocks are from ours.
         logins: when those end that cannot be renewed.
@@ -61,6 +62,7 @@ class Facts:
     funding: Mapping[Role, FundingRead]
     side: Side | None
     opening: bool
+    closing_for: float | None
     cycles: int
     cycles_left: int
     requotes: int
@@ -94,6 +96,8 @@ def books_valid(facts: Facts) -> str:
             continue
         if trouble:
             return f"{role} book {trouble}"
+        if role in facts.books.hollow:
+            return f"{role} book has an empty side beside our quote"
     return ""
 
 
@@ -123,8 +127,9 @@ def prices_believed(facts: Facts) -> str:
     return ""
 
 
-def primary_not_frozen(facts: Facts) -> str:
-    return facts.books.frozen(facts.now - facts.ticks["primary"].at)
+def books_not_frozen(facts: Facts) -> str:
+    told = (facts.books.frozen(role, facts.now - facts.ticks[role].at) for role in ROLES)
+    return next(filter(None, told), "")
 
 
 def clip_hedgeable(facts: Facts) -> str:
@@ -296,7 +301,7 @@ BASICS: tuple[Guard, ...] = (
 GATES: tuple[Guard, ...] = (
     *BASICS,
     same_asset,
-    primary_not_frozen,
+    books_not_frozen,
     hedge_deep_enough,
     spread_sane,
     basis_guessed,
@@ -333,7 +338,19 @@ def reduce_reason(facts: Facts) -> str:
     cost, closing = holding_bps(facts), closing_bps(facts)
     if cost > closing:
         return f"funding of {cost:.1f} bps is dearer than closing for {closing:.1f}"
-    return ""
+    return _out_of_patience(facts, closing)
+
+
+def _out_of_patience(facts: Facts, cost: Decimal) -> str:
+    """Quotes have not closed the pair in time: taking does, if that costs no more than they may by
+    then. Who wants no loss waits however long it takes."""
+    config, waited = facts.config, facts.closing_for
+    if waited is None or waited < config.close_patience or config.gate == "no-loss":
+        return ""
+    limit = allowed_cost(config, waited)
+    if limit is not None and cost > limit:
+        return ""
+    return f"it has waited {waited:.0f} s for a quote to close it; taking costs {cost:.1f} bps"
 
 
 def _near_liquidation(facts: Facts) -> str:

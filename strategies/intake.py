@@ -17,7 +17,7 @@ from mpdex.utils.orders import Advice, News, State
 from strategies import alterations, external, refusals, streams
 from strategies.cycles import tally
 from strategies.desk import Cycle, Desk, Orphan
-from strategies.ledger import ZERO
+from strategies.ledger import ZERO, counted
 from strategies.tracking import Tracked
 from strategies.words import (
     AccountRead,
@@ -81,9 +81,10 @@ def take_fill(desk: Desk, role: Role, fill: Fill, source: Source) -> None:
     if fill["id"] in order.fills:
         return
     added, advice = order.fill(fill["id"], fill["size"])
+    in_sums = counted(fill, desk.setup.markets[role]["quote"])
     desk.ledger.take(
         role,
-        fill,
+        in_sums,
         desk.now,
         replaced=fill["size"] - added,
         inferred_price=order.synthetic_price,
@@ -96,7 +97,7 @@ def take_fill(desk: Desk, role: Role, fill: Fill, source: Source) -> None:
         desk.last_fill_ms = fill["timestamp_ms"]
         _judge_maker_fill(desk, order, fill, late=advice is Advice.LATE)
     latency = _latency_ms(order, fill["timestamp_ms"])
-    _book(desk, order, fill, latency)
+    _book(desk, order, in_sums, latency)
     desk.lessons.fill(order, fill, desk.setup.markets[role], desk.now, source)
     if not order.told:
         desk.records.append(_trade(desk, order, fill, source, advice is Advice.LATE, latency))

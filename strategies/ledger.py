@@ -31,6 +31,16 @@ def signed(side: Side | str, size: Decimal) -> Decimal:
     return size if side == "buy" else -size
 
 
+def counted(fill: Fill, quote: str) -> Fill:
+    """A fill as sums in quote currency take it: a fee in any other asset is no part of them.
+
+    Args:
+        quote: of the market; "": not known.
+    """
+    foreign = quote and fill["fee_asset"] not in ("", quote)
+    return {**fill, "fee": None} if foreign else fill
+
+
 def opposite(side: Side) -> Side:
     return "sell" if side == "buy" else "buy"
 

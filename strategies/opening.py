@@ -120,6 +120,7 @@ def _header(
         "count": config.count,
         "direction": config.direction,
         "baseline": setup.baseline,
+        "quotes": {role: setup.markets[role]["quote"] for role in ROLES},
         "held": past.held,
         "mids": mids,
         "attempts": past.attempts if resumed else 0,

@@ -27,6 +27,8 @@ DEFINITIONS: Mapping[str, str] = {
     "exact when both are flat at the end",
     "spread_cost": "the same before fees, as a cost",
     "cost_per_million": "-result / volume x 1,000,000",
+    "other_fees": "fees in another asset than the quote currency, in that asset; part of no sum, for "
+    "nobody here knows what it is worth",
     "pairs": "openings together with what closed them: cost in bps of what was opened, on average "
     "and at worst; the lasting difference of two prices is in neither",
     "imbalance": "primary position + hedge position, in coins, from fills",
@@ -46,6 +48,7 @@ class Leg:
     maker_fees: Decimal = ZERO
     taker_fees: Decimal = ZERO
     fees_unknown: int = 0
+    quote: str = ""  # in what fees are counted; "": whatever they are in
 
 
 @dataclass(slots=True)
@@ -60,6 +63,7 @@ class Report:
     exposure_seconds: Decimal = ZERO
     latencies: list[int] = field(default_factory=list)
     late_fills: int = 0
+    other_fees: dict[str, Decimal] = field(default_factory=dict)  # by asset, in coins of it
     pairs: int = 0
     pair_costs: list[Decimal] = field(default_factory=list)  # of each pair that was closed, in bps
     _flat: tuple[Decimal, Decimal] = (ZERO, ZERO)  # result and volume when both were flat last
@@ -78,6 +82,7 @@ class Report:
         report = cls()
         for role, leg in report.legs.items():
             leg.position = Decimal(header["held"][role])
+            leg.quote = header.get("quotes", {}).get(role, "")
             leg.cash = -leg.position * Decimal(header["mids"][role])
         return report
 
@@ -90,6 +95,9 @@ class Report:
         leg.cash -= signed(trade["side"], size * price)
         if trade["fee"] is None:
             leg.fees_unknown += 1
+        elif leg.quote and trade["fee_asset"] not in ("", leg.quote):
+            asset = trade["fee_asset"]
+            self.other_fees[asset] = self.other_fees.get(asset, ZERO) + Decimal(trade["fee"])
         elif trade["liquidity"] == "maker":
             leg.maker_fees += Decimal(trade["fee"])
         else:
@@ -155,6 +163,7 @@ class Report:
             "spread_cost": _money(-self.gross),
             "maker_fees": _money(sum((leg.maker_fees for leg in self.legs.values()), ZERO)),
             "taker_fees": _money(sum((leg.taker_fees for leg in self.legs.values()), ZERO)),
+            "other_fees": {asset: plain(fee) for asset, fee in sorted(self.other_fees.items())},
             "fees_unknown": sum(leg.fees_unknown for leg in self.legs.values()),
             "result": _money(result),
             "cost_bps": _ratio(-result * _BPS, volume, 4),

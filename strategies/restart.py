@@ -26,7 +26,7 @@ from mpdex.utils.precision import plain
 from strategies.config import HedgeConfig
 from strategies.cycles import tally
 from strategies.desk import Cycle, Desk, Setup
-from strategies.ledger import ZERO, Account, Exposure, Ledger, OrderKey
+from strategies.ledger import ZERO, Account, Exposure, Ledger, OrderKey, counted
 from strategies.report import Report
 from strategies.tracking import Tracked
 from strategies.words import ROLES, Kind, Refusal, Role, Trade
@@ -55,6 +55,7 @@ class Past:
         started_ms, last_ms: its first and its last line.
         crashes: when sessions ended without saying so.
         baseline: positions that were none of ours.
+        quotes: in what each market's fees are counted.
         orders: every order of the last day, by key; `by_id` by the venue's id.
         newest_ms: of our fills, by the venue's time.
         cycles: highest number so far. open_cycles: begun, and not reported.
@@ -71,6 +72,7 @@ class Past:
     last_ms: int = 0
     crashes: list[int] = field(default_factory=list)
     baseline: dict[Role, Decimal] = field(default_factory=lambda: dict.fromkeys(ROLES, ZERO))
+    quotes: dict[Role, str] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
     orders: dict[OrderKey, Tracked] = field(default_factory=dict)
     by_id: dict[OrderKey, OrderKey] = field(default_factory=dict)
@@ -217,6 +219,7 @@ class _Reader:
         past.session, past.code = line["session"], None
         past.started_ms = past.last_ms = _ms(line)
         past.baseline = {role: Decimal(line["baseline"][role]) for role in ROLES}
+        past.quotes = dict(line.get("quotes", {}))
 
     def _finish(self, line: Line) -> None:
         past = self._past
@@ -281,9 +284,10 @@ class _Reader:
         if order is None or fill["id"] in order.fills:
             return
         added, advice = order.fill(fill["id"], fill["size"])
+        in_sums = counted(fill, past.quotes.get(order.role, ""))
         past.ledger.take(
             order.role,
-            fill,
+            in_sums,
             0.0,
             replaced=fill["size"] - added,
             inferred_price=order.synthetic_price,
@@ -292,7 +296,7 @@ class _Reader:
         self._name(order, fill["order_id"])
         cycle = past.open_cycles.get(order.cycle)
         if cycle is not None:
-            tally(cycle, order.kind, fill)
+            tally(cycle, order.kind, in_sums)
             if cycle.first_fill is None and order.kind in (Kind.MAKER, Kind.FLATTEN):
                 cycle.first_fill = _ms(line)  # until `restore` knows what o'clock that was
         if not order.told:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -76,6 +77,7 @@ def well(**options: Any) -> Facts:
         funding={},
         side="buy",
         opening=True,
+        closing_for=None,
         cycles=0,
         cycles_left=10,
         requotes=0,
@@ -349,6 +351,31 @@ def test_what_is_wrong_with_a_book(tick: BookTick | None, trouble: str) -> None:
 
 
 # --------------------------------------------------------------------------- ends
+
+
+WAITING = "it has waited 1800 s for a quote to close it; taking costs 11.4 bps"
+
+
+@pytest.mark.parametrize(
+    ("config", "waited", "reason"),
+    [
+        ({}, None, ""),
+        ({}, 1799.0, ""),
+        ({}, 1800.0, WAITING),
+        ({"gate": "off"}, 1800.0, WAITING),
+        ({"gate": "no-loss"}, 1800.0, ""),
+        ({"max_cost_bps": D("5.6")}, 1800.0, ""),
+        ({"max_cost_bps": D("5.8")}, 1800.0, WAITING),
+    ],
+)
+def test_a_pair_that_no_quote_closes_is_taken_after_the_patience(
+    config: dict[str, Any], waited: float | None, reason: str
+) -> None:
+    facts = well()
+    held()(facts)
+    facts.config = replace(facts.config, **config)
+    facts.closing_for = waited
+    assert reduce_reason(facts) == reason
 
 
 @pytest.mark.parametrize(
