@@ -35,14 +35,16 @@ _DISTANCE = Decimal("0.05")
 _OF_BAND = Decimal("0.8")
 # A notional minimum may be judged at a price a little below ours.
 _NOTIONAL_MARGIN = Decimal("1.02")
-# Seconds in which the stream, and a query, must show what was acknowledged.
-_PATIENCE = 5.0
+# Seconds in which the stream, and a query, must show what was acknowledged. A stream that stays
+# silent for longer is made anew (`strategies.streams`), which says nothing about the account.
+_PATIENCE = 2.5
 _ASK_EVERY = 0.5
 _READ_EVERY = 2.0
 # Seconds for one venue, whatever keeps it.
 _LIMIT = 60.0
 _TRIES, _PAUSE = 3, 1.0
 _ORDER: tuple[Role, Role] = ("hedge", "primary")
+_PREFLIGHT = "preflight"  # `Phase.PREFLIGHT`, whose module is made of this one
 
 # The next try may go better.
 _PASSING = frozenset(
@@ -109,6 +111,15 @@ def prove(desk: Desk) -> None:
         _judge(desk, canary.order)
     else:
         _watch(desk, canary.order)
+
+
+def recall(desk: Desk) -> None:
+    """A canary that rests is taken back as soon as something else is going on."""
+    if desk.phase == _PREFLIGHT:
+        return
+    for order in desk.orders(Kind.CANARY):
+        if not order.immediate:
+            desk.cancel(order, f"{desk.phase}")
 
 
 def hedge_probe_price(desk: Desk) -> tuple[Decimal, Decimal] | None:
@@ -184,6 +195,8 @@ def _judge(desk: Desk, order: Tracked) -> None:
         _again(desk, order.role, "its stream was lost meanwhile")
     elif not order.id and not order.sources and not canary.missed:
         _again(desk, order.role, "it never arrived")
+    elif not order.immediate and not canary.opened and _streamed(order):
+        _again(desk, order.role, "it was shown late")
     elif not any(_missing(desk, order)):
         _through(desk, order.role)
     elif desk.now - canary.ended > _PATIENCE:

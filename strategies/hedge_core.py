@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
 from strategies import supervisor as on
-from strategies.canary import prove
+from strategies.canary import prove, recall
 from strategies.cycle_report import report_cycles
 from strategies.desk import MAY_PLACE, STATES, Cycle, Desk, Phase, Setup, State
 from strategies.due import (
@@ -139,6 +139,7 @@ _ALWAYS: tuple[Worker, ...] = (
     work_debt,
     settle_orphans,
     judge,
+    recall,
     keep_or_pull,
     finish_cycle,
     report_cycles,

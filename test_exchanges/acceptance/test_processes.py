@@ -157,6 +157,7 @@ def test_dry_mode_sends_no_order(simulator: dict[str, Any], tmp_path: Path) -> N
 
 def test_ctrl_c_drains_and_exits_with_six(simulator: dict[str, Any], tmp_path: Path) -> None:
     words = [*PLAN.split(), "--iter", "100000", "--at", simulator["file"], "--logs", str(tmp_path)]
+    words.append("--no-canary")  # so that the first order is a quote
     process = subprocess.Popen(
         [sys.executable, "hedge_mode.py", *words, "--json"],
         cwd=ROOT,

@@ -27,7 +27,7 @@ def test_a_thousand_cycles_on_the_recorded_pair(shared: Path, tmp_path: Path) ->
 
     async def main() -> None:
         async with opened(source=source) as pair:
-            result = await pair.run(tmp_path, iterations=CYCLES, size=SIZE)
+            result = await pair.run(tmp_path, iterations=CYCLES, size=SIZE, canary=False)
             assert result.exit_code == 0, result.summary
             assert result.summary["attempts"] >= CYCLES
             assert Decimal(result.summary["fill_rate"]) >= Decimal("0.5")
