@@ -48,7 +48,8 @@ class Books:
         mids: their middle.
         suspects: mid of a single update that leapt.
         crossed_since: since when a book has been crossed or locked.
-        anchor: mid of the hedge when the primary spoke last.
+        hollow: venues where nobody but us is on one of the sides.
+        anchors: mid of the other venue when each spoke last.
     """
 
     limits: Limits
@@ -57,7 +58,8 @@ class Books:
     mids: dict[Role, Decimal] = field(default_factory=dict)
     suspects: dict[Role, Decimal] = field(default_factory=dict)
     crossed_since: dict[Role, float] = field(default_factory=dict)
-    anchor: Decimal | None = None
+    hollow: set[Role] = field(default_factory=set)
+    anchors: dict[Role, Decimal] = field(default_factory=dict)
 
     @classmethod
     def by(cls, limits: Limits) -> Books:
@@ -68,7 +70,9 @@ class Books:
         role = tick.role
         best = best_of_others(tick, own)
         if best is None:
+            self.hollow.add(role)
             return True
+        self.hollow.discard(role)
         if crossed(tick):
             self.crossed_since.setdefault(role, tick.at)
             return True
@@ -101,8 +105,9 @@ class Books:
 
     def _compare(self, role: Role, now: float) -> None:
         here, there = self.mids.get("primary"), self.mids.get("hedge")
-        if role == "primary":
-            self.anchor = there
+        other = there if role == "primary" else here
+        if other is not None:
+            self.anchors[role] = other
         if here is not None and there is not None:
             self.basis.learn(here, there, now)
 
@@ -120,15 +125,16 @@ class Books:
             return None
         return self.basis.median * price / _BPS
 
-    def frozen(self, silent: float) -> str:
-        """Why the primary's book, silent for so long, is not the market; "" if it may be."""
-        there = self.mids.get("hedge")
-        if silent <= self.limits.frozen_after or self.anchor is None or there is None:
+    def frozen(self, role: Role, silent: float) -> str:
+        """Why a book that is silent for so long is not the market; "" if it may be."""
+        other: Role = "hedge" if role == "primary" else "primary"
+        before, now = self.anchors.get(role), self.mids.get(other)
+        if silent <= self.limits.frozen_after or before is None or now is None:
             return ""
-        moved = abs(there - self.anchor) / self.anchor * _BPS
+        moved = abs(now - before) / before * _BPS
         if moved <= self.limits.frozen_bps:
             return ""
-        return f"primary book is silent while the hedge moved {moved:.1f} bps"
+        return f"{role} book is silent while the {other} moved {moved:.1f} bps"
 
 
 def crossed(tick: BookTick) -> bool:

@@ -46,6 +46,9 @@ _QUEUE = 10_000
 _SNAPSHOT_TRIES = 5
 # As long as a subscription may take to be confirmed; the snapshot comes with it or right after.
 _FIRST_BOOK_SECONDS = 10.0
+# A book that is crossed for so long has levels in it that are gone; and one that nobody can read is
+# asked for again after so long, since the answer with its snapshot may have been lost.
+_CROSSED_SECONDS, _RENEW_SECONDS = 1.0, 5.0
 # Fills read back are ours to tell from this long before the first subscription on: clocks differ,
 # though not by more, or the venue would refuse what we sign.
 _SKEW_MS = 5_000
@@ -105,6 +108,8 @@ class Feeds:
         self._callbacks: dict[tuple[str, str], list[Callable[[Any], None]]] = defaultdict(list)
         self._began_ms: int | None = None  # when the account was first listened to
         self._down_ms: int | None = None
+        self._crossed: dict[str, float] = {}  # since when a book has been
+        self._renewed: dict[str, float] = {}  # when a book was asked for anew
         self._lost: set[Stream] = set()  # told to be down, and not to be back
         self._handlers: dict[type, Callable[[Any], None]] = {
             BookUpdate: self._on_book,
@@ -255,14 +260,36 @@ class Feeds:
         try:
             good = book.apply(update, self._clock.monotonic())
         except ProtocolError:
-            self._tell("gap", update.symbol, book)
-            self._renew_book(update.symbol)
+            self._lose_book(book)
             raise
         if good:
             self._tell("book", update.symbol, book)
+            if book.crossed or self._crossed:
+                self._mind_crossing(book)
         elif book.stale and not was_stale:
-            self._tell("gap", update.symbol, book)
+            self._lose_book(book)
+        elif book.stale and self._clock.monotonic() >= self._due_again(update.symbol):
             self._renew_book(update.symbol)
+
+    def _lose_book(self, book: Book) -> None:
+        self._tell("gap", book.symbol, book)
+        self._renew_book(book.symbol)
+
+    def _mind_crossing(self, book: Book) -> None:
+        """Sides are told one after the other; one that stays crossed is not the venue's book."""
+        now = self._clock.monotonic()
+        if not book.crossed:
+            self._crossed.pop(book.symbol, None)
+            return
+        since = self._crossed.setdefault(book.symbol, now)
+        if now - since >= _CROSSED_SECONDS and now >= self._due_again(book.symbol):
+            del self._crossed[book.symbol]
+            log.warning("%s: the book of %s stays crossed", self._venue, book.symbol)
+            book.reset()
+            self._lose_book(book)
+
+    def _due_again(self, symbol: str) -> float:
+        return self._renewed.get(symbol, -_RENEW_SECONDS) + _RENEW_SECONDS
 
     def _on_bbo(self, update: BboUpdate) -> None:
         bbo = self.bbos.get(update.symbol)
@@ -344,6 +371,7 @@ class Feeds:
         stream = self._topics.get(topic)
         if stream is None:
             return
+        self._renewed[symbol] = self._clock.monotonic()
         if self._fetch_book is None:
             stream.resubscribe(topic)
         else:

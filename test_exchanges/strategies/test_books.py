@@ -95,13 +95,31 @@ def test_a_silent_book_beside_a_moving_one(to: str, silent: float, frozen: bool)
     books.see(tick("hedge", "2000", "2000.1"))
     books.see(tick("primary", "2000", "2000.1"))
     books.see(tick("hedge", to, str(D(to) + D("0.1"))))
-    assert bool(books.frozen(silent)) is frozen
+    assert bool(books.frozen("primary", silent)) is frozen
+
+
+def test_a_hedge_that_is_silent_is_no_better() -> None:
+    books = Books.by(LIMITS)
+    books.see(tick("primary", "2000", "2000.1"))
+    books.see(tick("hedge", "2000", "2000.1"))
+    books.see(tick("primary", "2001.5", "2001.6"))
+    assert "hedge book is silent" in books.frozen("hedge", 1.1)
+    assert books.frozen("primary", 1.1) == ""
+
+
+def test_a_side_with_nobody_but_us_is_hollow() -> None:
+    books = Books.by(LIMITS)
+    alone = BookTick("primary", ((D(2000), D(1)),), ((D(2001), D(1)),), 0.0)
+    books.see(alone, Own("buy", D(2000), D(1)))
+    assert books.hollow == {"primary"}
+    books.see(tick("primary", "2000", "2001"))
+    assert not books.hollow
 
 
 def test_nothing_is_frozen_before_both_have_spoken() -> None:
     books = Books.by(LIMITS)
     books.see(tick("primary", "2000", "2001"))
-    assert books.frozen(9.0) == ""
+    assert books.frozen("primary", 9.0) == ""
     assert books.gap is None
 
 
