@@ -80,6 +80,8 @@ _WARM_SECONDS = 30.0
 _DAY = 86_400.0
 # A timer that rings so late says that the loop is blocked.
 _LAG, _MINUTE = 0.2, 60.0
+# The machine's wall clock has moved so much more, or less, than time has passed.
+_JUMP_MS = 250.0
 # What a power cut may take of a hedge's lines.
 _SYNC_SECONDS = 0.02
 _BASIS_SECONDS = 60.0
@@ -146,6 +148,7 @@ class Driver:
         self._alerts = alerts
         self._shown = 0.0
         self._worst_lag = 0.0
+        self._midnight = clock.now_ms() - clock.monotonic() * 1000  # in the machine's time
         self._lag_told = setup.started - _MINUTE
         self._inbox: deque[Event] = deque()
         self._busy = False
@@ -411,6 +414,7 @@ class Driver:
     def _ring(self) -> None:
         self._timer = None
         self._notice_lag(self._clock.monotonic() - self._timer_at)
+        self._notice_jump()
         self.feed(Timer())
         self._keep_basis()
         self._show()
@@ -421,6 +425,15 @@ class Driver:
         if late > _LAG and self._clock.monotonic() >= self._lag_told + _MINUTE:
             self._lag_told = self._clock.monotonic()
             self._write_later(Note(f"the loop stood still for {late * 1000:.0f} ms", urgent=True))
+
+    def _notice_jump(self) -> None:
+        """Somebody has set the machine's clock: what the venues say is asked at once."""
+        midnight = self._clock.now_ms() - self._clock.monotonic() * 1000
+        if abs(midnight - self._midnight) > _JUMP_MS:
+            self._write_later(Note("the machine's clock was set", urgent=True))
+            for role in ROLES:
+                self._ask(self._questions.reading(Read(role, "clock")), None)
+        self._midnight = midnight
 
     def _halt(self, command: Halt) -> None:
         self._scribe.write("halt", reason=command.reason, exposed=command.exposed)

@@ -31,10 +31,11 @@ class Limits:
         outlier_bps: a single update that moves a mid by more is not believed until it is repeated.
         skew_pause_ms, skew_halt_ms: how far a venue's clock may be from ours.
         margin_clips: free margin must carry so many clips.
+        account_age: margin that was read before that is not known: three readings have failed.
         liquidation_open, liquidation_reduce: distance of the liquidation price below which no pair
             is opened, and below which the pair is closed.
         funding_before, funding_cost_bps: no opening so shortly before a payment that costs more.
-        login_left: a login that cannot be renewed must last so long for a pair to be opened or kept.
+        login_left: how long a login that cannot be renewed must last for a pair to be open.
         quota_left, quota_forecast: requests that must be left, and as a multiple of what the run
             is expected to need.
         slippage_times, slippage_cycles: hedges that fill so much worse than usual, so often in a
@@ -65,6 +66,7 @@ class Limits:
     skew_pause_ms: float = 500.0
     skew_halt_ms: float = 2000.0
     margin_clips: int = 2
+    account_age: float = 200.0
     liquidation_open: Decimal = Decimal("0.08")
     liquidation_reduce: Decimal = Decimal("0.05")
     funding_before: float = 300.0

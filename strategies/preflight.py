@@ -305,6 +305,11 @@ def _setup(seen: Inspection, past: Past) -> Setup:
         config=config,
         markets=markets,
         bounds={role: _bound(config, venues[role], role) for role in ROLES},
+        taker_bounds={
+            role: bound_ms / 1000
+            for role in ROLES
+            if (bound_ms := venues[role].SPEC.immediate_bound_ms) is not None
+        },
         acks={role: _ack(config, venues[role]) for role in ROLES},
         baseline=baseline_of(config, past, seen.held),
         held=seen.held,

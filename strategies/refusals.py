@@ -112,8 +112,11 @@ def _venue_down(desk: Desk, event: PlaceRefused) -> None:
 
 
 def _try_once_more(desk: Desk, event: PlaceRefused) -> None:
-    """The library logs in again before the next request, or takes another nonce."""
+    """The library logs in again before the next request, or takes another nonce; a proof may also
+    have been refused for its time, so the clocks are compared."""
     episode = desk.episode
+    if event.refusal is Refusal.NONCE:
+        desk.say(Read(event.role, "clock"))
     episode.repeats += 1
     if episode.repeats > _REPEATS[event.refusal]:
         episode.must_unwind = f"{event.refusal}: {event.detail}"

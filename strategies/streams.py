@@ -22,9 +22,9 @@ from strategies.words import ROLES, BookTick, Renew, Role, Source, StreamEnds
 _LAG = 3.0
 # Seconds by which the news of a fill may lag behind the book.
 _MISSING = 1.0
-# Seconds before its end, or parts of its life if that is less, from which a connection is renewed as
-# soon as no pair is open, and as soon as nothing is under way. A minute before its end it is made
-# anew without us.
+# Seconds before its end, or parts of its life if that is less, from which a connection is renewed
+# as soon as no pair is open, and as soon as nothing is under way. A minute before its end it is
+# made anew without us.
 _EARLY, _EARLY_PART = 900.0, 0.25
 _LATE, _LATE_PART = 180.0, 0.2
 

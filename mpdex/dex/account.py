@@ -38,6 +38,6 @@ class AccountMethods(DexCore):
     async def update_leverage(self, symbol: str, leverage: Number) -> LeverageInfo:
         """Sets the leverage and reads it back."""
         market = self._markets[symbol]
-        now_ns = self.clock.now_ns()
+        now_ns = self.venue_clock.now_ns()
         await self._command(self.encode_leverage(market, to_decimal(leverage), now_ns))
         return await self.get_leverage_info(symbol)

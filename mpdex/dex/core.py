@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from mpdex.errors import MissingCredentials, RateLimited, Unsupported, UsageError
 from mpdex.types import BookUpdate, Fill, Json, Lane, Market, Order, Position, Request, Session
 from mpdex.utils.client_ids import ClientIds
-from mpdex.utils.clock import Clock, SystemClock
+from mpdex.utils.clock import Clock, SystemClock, VenueClock
 from mpdex.utils.markets import MarketList
 from mpdex.utils.translation import Translation
 
@@ -58,6 +58,7 @@ class DexCore(Translation):
         self.keys = _checked_keys(self, keys)
         self.endpoints = {**self.SPEC.endpoints, **(endpoints or {})}
         self.clock: Clock = clock or SystemClock()
+        self.venue_clock = VenueClock(self.clock)
         self.has_spot = "spot" in self.SPEC.supports
         self.client_ids = ClientIds(self.SPEC.client_id, self.clock)
         self._given_rng = rng
@@ -185,7 +186,7 @@ class DexCore(Translation):
             stream_for=self._stream_for,
             fetch_book=self._fetch_book if self.BOOK_SNAPSHOT == "rest" else None,
             fetch_account=self._fetch_account,
-            clock=self.clock,
+            clock=self.venue_clock,
         )
 
     @cached_property
@@ -195,7 +196,7 @@ class DexCore(Translation):
         return RestTransport(
             self.SPEC,
             self.endpoints,
-            clock=self.clock,
+            clock=self.venue_clock,
             throttle=self._throttle,
             sign=self.sign,
             decode_error=self.decode_error,
@@ -216,7 +217,7 @@ class DexCore(Translation):
             return None
         from mpdex.utils.session import SessionKeeper
 
-        return SessionKeeper(self._login, clock=self.clock)
+        return SessionKeeper(self._login, clock=self.venue_clock)
 
     @cached_property
     def _rng(self) -> random.Random:
@@ -290,7 +291,7 @@ class DexCore(Translation):
         finally:
             if self._closed:  # a shared connection outlives the object that opened it
                 await self._rest.close()
-        return self.decode_login(answer, self.clock.now_ms())
+        return self.decode_login(answer, self.venue_clock.now_ms())
 
     def _stream_class(self, channel: str) -> type[Any]:
         try:

@@ -73,13 +73,17 @@ class MarketMethods(DexCore):
         """How far the venue's clock is ahead of ours at least, in milliseconds.
 
         An answer says only that it was this late there at some moment between question and answer;
-        so a slow one is no false alarm.
+        so a slow one is no false alarm. Where the clocks are far apart, whatever is sent from now
+        on carries the venue's time.
+
         Raises: Unsupported where the venue does not tell its time.
         """
         sent = self.clock.now_ns() / 1_000_000
         theirs = self.decode_server_time(await self._rest.send(self.encode_server_time()))
         received = self.clock.now_ns() / 1_000_000
-        return max(theirs - received, 0.0) or min(theirs - sent, 0.0)
+        skew_ms = max(theirs - received, 0.0) or min(theirs - sent, 0.0)
+        self.venue_clock.correct(skew_ms)
+        return skew_ms
 
     async def get_fees(self, symbol: str) -> Fees:
         """The account's own rates for one market."""

@@ -106,7 +106,7 @@ class OrderMethods(AccountMethods):
         """
         market = self._markets[order.symbol]
         self._refuse_unsupported(order)
-        request = self.encode_order(order, market, self.clock.now_ns())
+        request = self.encode_order(order, market, self.venue_clock.now_ns())
         if request.lane is not lane:
             request = replace(request, lane=lane)
         return self._placed(self._command(request), order)
@@ -236,10 +236,11 @@ class OrderMethods(AccountMethods):
                     raise UsageError(sentence, venue=self.name) from None
 
     def _sign_unsent(self, order: OrderRequest) -> None:
-        request = self.encode_order(order, self._markets[order.symbol], self.clock.now_ns())
+        market, now_ns = self._markets[order.symbol], self.venue_clock.now_ns()
+        request = self.encode_order(order, market, now_ns)
         self._need_keys(request)
         if request.signed:
-            self.sign(request, self.clock.now_ms())
+            self.sign(request, self.venue_clock.now_ms())
 
     def new_client_id(self) -> str:
         """A client order id that no order of this account had."""

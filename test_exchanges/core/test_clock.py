@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mpdex.utils.clock import LoopClock, SystemClock
+from mpdex.utils.clock import LoopClock, SystemClock, VenueClock
 from mpdex.utils.virtual_loop import VirtualLoop, run_virtual
 
 EPOCH_NS = 1_700_000_000_000_000_000
@@ -37,3 +37,24 @@ def test_skew_moves_the_wall_clock_and_not_the_monotonic_one() -> None:
     assert clock.now_ms() == EPOCH_NS // 1_000_000 - 2000
     assert clock.monotonic() == 0.0
     loop.close()
+
+
+def test_a_venue_s_time_is_the_machine_s_unless_that_is_far_off() -> None:
+    class Machine:
+        def monotonic(self) -> float:
+            return 7.0
+
+        def now_ns(self) -> int:
+            return 5_000_000_000_000
+
+        def now_ms(self) -> int:
+            return self.now_ns() // 1_000_000
+
+    clock = VenueClock(Machine())
+    clock.correct(400.0)
+    assert (clock.monotonic(), clock.now_ms()) == (7.0, 5_000_000)
+    clock.correct(-3_600_000.0)
+    assert clock.now_ms() == 1_400_000
+    assert clock.now_ns() == 1_400_000_000_000
+    clock.correct(0.0)
+    assert clock.now_ms() == 5_000_000

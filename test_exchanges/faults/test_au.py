@@ -169,7 +169,7 @@ def test_au_06_no_key_is_ever_written(row, caplog):
             secrets.update(keys[name] for name in keys if "key" in name)
         await resting(lab, 2)
         secrets.update(lab.world.venues["grvt"]._sessions)
-        for number, rule in enumerate(EVERY_FAILURE):
+        for rule in EVERY_FAILURE:
             lab.faults.add(rule)
             await asyncio.sleep(3)
         secrets.update(lab.world.venues["grvt"]._sessions)
