@@ -169,7 +169,12 @@ class Cycle:
 
 @dataclass(slots=True)
 class Episode:
-    """One stretch of time in which something is owed."""
+    """One stretch of time in which something is owed.
+
+    Attributes:
+        since: from when on the oldest part that is still owed is so.
+        attempts: hedges that left some of what they were sent for, one after another.
+    """
 
     since: float | None = None
     attempts: int = 0
@@ -280,8 +285,10 @@ class Desk:
     suspicions: dict[Role, Suspicion] = field(default_factory=dict)
     agreed_at: dict[Role, float] = field(default_factory=dict)  # a position was what fills say
     foreign: set[str] = field(default_factory=set)  # fills of others, by id
-    reconciled: dict[Role, float] = field(default_factory=dict)
+    reconciled: dict[Role, float] = field(default_factory=dict)  # when everything was asked for
+    glanced: dict[Role, float] = field(default_factory=dict)  # when the position was
     accounts: dict[Role, AccountRead] = field(default_factory=dict)
+    accounts_at: dict[Role, float] = field(default_factory=dict)  # when they were told
     skew_ms: dict[Role, float] = field(default_factory=dict)
     funding: dict[Role, FundingRead] = field(default_factory=dict)
     read_due: dict[tuple[Role, Reading], float] = field(default_factory=dict)
@@ -393,6 +400,7 @@ class Desk:
             markouts=lessons.markouts,
             latencies=lessons.latencies,
             accounts=self.accounts,
+            account_age={role: self.now - at for role, at in self.accounts_at.items()},
             skew_ms=self.skew_ms,
             funding=self.funding,
             logins=self.login_ends,
@@ -483,13 +491,15 @@ class Desk:
         known = (o for o in reversed(self.known.values()) if o.role == role and o.settled)
         return [o for o in islice(known, _RECALLED) if o.settled_at >= since]
 
-    def reconcile(self, role: Role) -> None:
-        """Asks for positions and open orders, while everything goes on."""
+    def reconcile(self, role: Role, *, resting: bool) -> None:
+        """Asks for the position, and for open orders if so wanted, while everything goes on."""
         if self.reading[role]:
             return
         self.reading[role] = True
-        self.reconciled[role] = self.now
-        self.say(Recover(role, {}, None))
+        self.glanced[role] = self.now
+        if resting:
+            self.reconciled[role] = self.now
+        self.say(Recover(role, {}, None, resting))
 
     def place(
         self,

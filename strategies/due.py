@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from mpdex.types import Lane
 from mpdex.utils.orders import News, State
 from strategies import external
@@ -18,10 +20,10 @@ _RESTS_SECONDS = 0.5
 # A cancel that has not worked by then: the venue is read, and the operator told.
 _CANCEL_ALARM = 7.0
 # Seconds between two readings that only gates look at.
-_READINGS: dict[Reading, float] = {"account": 60.0, "clock": 60.0, "funding": 600.0}
+_READINGS: dict[Reading, float] = {"account": 75.0, "clock": 60.0, "funding": 600.0}
 _MINUTE = 60.0
 # An open leg is seen this often, told or asked for: whoever took it away unseen leaves us exposed.
-_UNSEEN_SECONDS = 25.0
+_UNSEEN_SECONDS = 15.0
 
 
 # --------------------------------------------------------------------------- orders under way
@@ -139,7 +141,7 @@ def settle_orphans(desk: Desk) -> None:
     """A fill that stays nobody's was somebody else's."""
     for orphan in tuple(desk.orphans):
         due = orphan.at + _ORPHAN_SECONDS
-        if desk.now < due and external.ids_pending(desk, orphan.role):
+        if desk.now < due and external.nameless(desk, orphan.role):
             desk.wake(due)
             continue
         desk.orphans.remove(orphan)
@@ -173,22 +175,22 @@ def reconcile(desk: Desk) -> None:
     """
     external.compare_streams(desk)
     for role in ROLES:
-        due = _next_comparison(desk, role)
-        if desk.now < due:
-            desk.wake(due)
+        asked = desk.reconciled.setdefault(role, desk.now)
+        full, light = asked + desk.config.reconcile_full, _light_due(desk, role, asked)
+        if desk.now < min(full, light):
+            desk.wake(min(full, light))
         elif desk.live[role] and not _in_flight(desk):
-            desk.reconcile(role)
+            desk.reconcile(role, resting=desk.now >= full or role not in desk.seen_position)
 
 
-def _next_comparison(desk: Desk, role: Role) -> float:
-    config, seen = desk.config, desk.seen_position.get(role)
-    asked = desk.reconciled.setdefault(role, desk.now)
+def _light_due(desk: Desk, role: Role, asked: float) -> float:
+    """When the position alone is due to be looked at."""
+    seen, asked = desk.seen_position.get(role), desk.glanced.get(role, asked)
     if seen is None:
-        return asked + config.reconcile_light
-    due = asked + config.reconcile_full
-    if desk.ledger.position(role):
-        due = min(due, max(asked, seen[1]) + _UNSEEN_SECONDS)
-    return due
+        return asked + desk.config.reconcile_light
+    if not desk.ledger.position(role):
+        return math.inf
+    return max(seen[1], asked) + _UNSEEN_SECONDS
 
 
 def _in_flight(desk: Desk) -> bool:

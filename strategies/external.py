@@ -16,9 +16,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from mpdex.types import Fill
-from mpdex.utils.orders import State
 from strategies.desk import Desk, Phase, Suspicion
 from strategies.ledger import ZERO, signed
+from strategies.tracking import Tracked
 from strategies.words import ROLES, Role
 
 _READS = 2
@@ -26,14 +26,15 @@ _READS = 2
 _LASTS, _LASTS_EXPLAINED = 3.0, 0.5
 _REREAD_EXPLAINED = 0.3
 # A venue may answer with the position of seconds ago: after a fill of ours that is no difference.
-_LAGS = 12.0
+_LAGS = 10.5
 # A streamed position may run ahead of its fill for a moment, or behind it.
 _STREAM_GRACE = 3.0
 
 
 def observe(desk: Desk, role: Role, position: Decimal) -> bool:
     """Compares a position that was read with our fills; whether they agree."""
-    if role in desk.seen_position:  # told by a stream; what was asked for is newer
+    streamed = desk.seen_position.get(role)
+    if streamed is not None:  # what was asked for is newer
         desk.seen_position[role] = (position, desk.now)
     difference = position - desk.expected(role)
     suspicion = desk.suspicions.get(role)
@@ -47,6 +48,8 @@ def observe(desk: Desk, role: Role, position: Decimal) -> bool:
     newer = Suspicion(difference, desk.now)
     if suspicion is not None:
         newer.explained, newer.lost = suspicion.explained, suspicion.lost
+    if streamed is not None and streamed[0] == position:
+        newer.reads, newer.since = _READS, streamed[1]  # the stream had said the same
     desk.suspicions[role] = newer
     desk.note(
         f"{role} position is {position}, our fills say {desk.expected(role)}",
@@ -164,9 +167,6 @@ def _differences(desk: Desk) -> str:
     )
 
 
-def ids_pending(desk: Desk, role: Role) -> bool:
-    """Whether a fill with an unknown order id may be of an order whose id has not been told."""
-    return any(
-        order.role == role and not order.id and order.state is not State.SETTLED
-        for order in desk.active.values()
-    )
+def nameless(desk: Desk, role: Role) -> list[Tracked]:
+    """Orders whose id has not been told: a fill of an unknown order may be one of theirs."""
+    return [o for o in desk.active.values() if o.role == role and not o.id and not o.settled]

@@ -94,7 +94,7 @@ class Questions:
                 client_id: await self._order(role, client_id, order_id)
                 for client_id, order_id in command.orders.items()
             }
-            resting = await venue.read_open_orders(symbol)
+            resting = await venue.read_open_orders(symbol) if command.resting else []
             if command.since_ms is not None:
                 fills = await venue.get_fills(symbol, since=command.since_ms)
             position = signed_position(await venue.get_positions(), symbol)
@@ -103,7 +103,7 @@ class Questions:
             return SnapshotFailed(role, str(error))
         ours = [o for o in resting if venue.owns(o["client_order_id"])]
         strays = tuple(o for o in ours if o["client_order_id"] not in command.orders)
-        ids = frozenset(o["client_order_id"] or "" for o in resting)
+        ids = frozenset(o["client_order_id"] or "" for o in resting) if command.resting else None
         return Snapshot(role, orders, tuple(fills), position, strays, ids)
 
     async def reading(self, command: Read) -> Event | None:
@@ -138,6 +138,9 @@ class Questions:
         venue, symbol = self._venues[role], self._symbols[role]
         collateral = await venue.get_collateral()
         position = await venue.get_position(symbol)
+        if position is not None and position["liquidation_price"] is None:  # not told by the stream
+            positions = await venue.get_positions()
+            position = next((p for p in positions if p["symbol"] == symbol), None)
         return AccountRead(
             role,
             collateral["available"],

@@ -390,11 +390,13 @@ class Recover:
 
     Attributes:
         since_ms: None: leave the fills out, which a reconciliation needs only if positions differ.
+        resting: whether open orders are asked for as well.
     """
 
     role: Role
     orders: Mapping[str, str]
     since_ms: int | None
+    resting: bool = True
 
 
 @dataclass(frozen=True, slots=True)
