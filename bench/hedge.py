@@ -358,7 +358,7 @@ class Spent:
             sum(
                 times
                 for (where, route, op), times in self._trading.items()
-                if where == venue and route == "rest" and op not in ("place", "cancel")
+                if where == venue and route == "rest" and op.startswith("query_")
             )
             for venue in PAIR
         )

@@ -20,7 +20,7 @@ _RESTS_SECONDS = 0.5
 # A cancel that has not worked by then: the venue is read, and the operator told.
 _CANCEL_ALARM = 7.0
 # Seconds between two readings that only gates look at.
-_READINGS: dict[Reading, float] = {"account": 75.0, "clock": 60.0, "funding": 600.0}
+_READINGS: dict[Reading, float] = {"account": 60.0, "clock": 60.0, "funding": 600.0}
 _MINUTE = 60.0
 # An open leg is seen this often, told or asked for: whoever took it away unseen leaves us exposed.
 _UNSEEN_SECONDS = 15.0
