@@ -170,6 +170,9 @@ class Performer:
                 self._timers.after(pause, lambda: self._fill(action, order))
 
     def _fill(self, action: Action, order: SimOrder) -> None:
+        """Late fills of a canceled order happen; a rejected one never was in the book."""
+        if order.status is OrderStatus.REJECTED:
+            return
         fill_order(self._exchange, order, action, Measures(order.size, self._units()))
 
     def _twist(self, job: Job, named: dict[str, Action]) -> Twist:
