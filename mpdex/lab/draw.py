@@ -13,7 +13,7 @@ from mpdex.lab.scenario import Scenario, make
 
 MOST_RULES = 4
 _PATIENCE = 300  # simulated seconds for what the faults may hold up
-_SPAN = 1.0  # seconds of trading in which a cycle of the quick market is over, about
+_SPAN = 0.8  # seconds of trading in which a cycle of the quick market is over, about
 
 
 class Draw(NamedTuple):
@@ -124,6 +124,8 @@ def draw(seed: int, *, cycles: int = 50) -> Scenario:
         tags=sorted({d.tag for d in chosen} - {""}),
         cycles=cycles,
         seed=seed,
+        source="brisk",
+        config={"fill_timeout": 2},
         timeout=_PATIENCE + 6 * cycles,
     )
 

@@ -26,13 +26,14 @@ from mpdex.errors import MpdexError, UsageError
 from mpdex.lab.oracle import Oracle, Violation, Watch
 from mpdex.lab.process import BOT, Disk, Files, overheard, shut_sockets, suspend
 from mpdex.lab.scenario import Scenario
-from mpdex.lab.source import read_market
+from mpdex.lab.source import LabMarket, read_market
 from mpdex.lab.trail import Trail
 from mpdex.lab.truth import LEGS, Leg, LegTruth, PairTruth, find_leg
 from mpdex.sim.fault_rules import Action, Rule
 from mpdex.sim.faults import FaultBook, shift_clock
 from mpdex.sim.host import LIMITED
 from mpdex.sim.models import Timers
+from mpdex.sim.moves import BasisLag
 from mpdex.sim.records import ZERO, SimFill, SimOrder
 from mpdex.sim.run import EPOCH_NS, Running, start
 from mpdex.sim.venue import SimRequest
@@ -413,8 +414,7 @@ async def play(
 
     Raises: UsageError for a scenario that cannot be set up.
     """
-    market = read_market(scenario.source, seed=scenario.seed, ticker=scenario.ticker)
-    options = {"basis_bps": scenario.basis_bps, "lag_ms": scenario.lag_ms, **market}
+    options = _market(scenario)
     world = await start(
         [scenario.primary, scenario.hedge],
         seed=scenario.seed,
@@ -435,6 +435,16 @@ async def play(
             lab.timers.close()
             lab.oracle.close()
     return verdict
+
+
+def _market(scenario: Scenario) -> dict[str, Any]:
+    """What drives both venues."""
+    told = read_market(scenario.source, seed=scenario.seed, ticker=scenario.ticker)
+    source = told.get("source")
+    if isinstance(source, LabMarket) and source.brisk:
+        hedge = BasisLag(source.untraded(), scenario.basis_bps, scenario.lag_ms)
+        return {"source": {scenario.primary: source, scenario.hedge: hedge}}
+    return {"basis_bps": scenario.basis_bps, "lag_ms": scenario.lag_ms, **told}
 
 
 def _arrange(scenario: Scenario, world: Running) -> None:

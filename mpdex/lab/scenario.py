@@ -45,8 +45,9 @@ class Scenario:
 
     Attributes:
         rules: fault rules, one a string.
-        source: of the market: "quick" (calm, quotes fill within a second), "walk", "still",
-            "trend:BPS_PER_SECOND", "jitter", "pair:FILE,FILE" or "tape:FILE[,bps[,ms]]".
+        source: of the market: "quick" (calm, quotes fill within a second), "brisk" (the same for
+            very many runs), "walk", "still", "trend:BPS_PER_SECOND", "jitter", "pair:FILE,FILE" or
+            "tape:FILE[,bps[,ms]]".
         size: of one clip; by default ten lots of the coarser venue, so that quotes fill in parts.
         cycles: iterations of the hedge.
         timeout: simulated seconds after which the run must have ended; 0: by the cycles.

@@ -1,15 +1,17 @@
 """Markets for the laboratory: quick ones, so that a cycle takes a second, and awkward ones.
 
-`quick` is made for many runs: a quote at the best price fills within about half a second, and the
-book is told about once a second instead of ten times. That is a choice for speed; the wire format
-and the matching are the simulator's own. All rates here are choices, not measurements.
+`quick` is made for rows of the matrix: a quote at the best price fills within about half a second,
+and the book is told about once a second instead of ten times. `brisk` is made for very many runs:
+every trade hits both sides, the hedge venue's book moves only when it is told, and now and then
+nobody trades for some seconds, so that quotes are taken back. Those are choices for speed; the wire
+format and the matching are the simulator's own. All rates here are choices, not measurements.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -18,8 +20,10 @@ from mpdex.sim.board import UNIT, Quote
 from mpdex.sim.moves import Move, Print
 
 _SPELLINGS = (
-    "quick, walk, still, jitter, trend:BPS_PER_SECOND, pair:FILE,FILE or tape:FILE[,bps[,ms]]"
+    "quick, brisk, walk, still, jitter, trend:BPS_PER_SECOND, pair:FILE,FILE or "
+    "tape:FILE[,bps[,ms]]"
 )
+_LULL = (3.0, 9.0)  # seconds without a trade
 _PRICES = {
     "ETH": ("3000", "0.01", "1"),
     "BTC": ("90000", "0.1", "0.05"),
@@ -38,6 +42,8 @@ class LabMarket:
         drift_bps: by which the price runs each second.
         jump_bps: by which it moves at most with each telling.
         jitter: the best prices step by a tick and back with each telling.
+        brisk: trades hit both sides, and are not seen on the hedge venue.
+        lull: chance that the next trade is some seconds away.
     """
 
     seed: int = 1
@@ -49,26 +55,34 @@ class LabMarket:
     drift_bps: Decimal = Decimal(0)
     jump_bps: Decimal = Decimal("0.2")
     jitter: bool = False
+    brisk: bool = False
+    lull: float = 0.0
     levels: int = 5
 
     def moves(self) -> Iterator[Move]:
         """The same story for the same seed."""
         story = _Story(self, random.Random(self.seed))
+        dice = random.Random(f"{self.seed} trades") if self.brisk else story.rng
         yield Move(0, story.quote())
-        next_told, next_trade = self.told, self._pause(story)
+        next_told, next_trade = self.told, self._pause(dice)
         while True:
             if next_trade is None or next_told <= next_trade:
                 story.walk(next_told)
                 yield Move(_ns(next_told), story.quote())
                 next_told += self.told
             else:
-                at = _ns(next_trade)
-                yield Move(at, story.trade())
-                yield Move(at, story.quote())
-                next_trade += self._pause(story) or 0.0
+                for what in story.traded(dice):
+                    yield Move(_ns(next_trade), what)
+                next_trade += self._pause(dice) or 0.0
 
-    def _pause(self, story: _Story) -> float | None:
-        return story.rng.uniform(0.4, 1.6) * self.traded if self.traded else None
+    def _pause(self, dice: random.Random) -> float | None:
+        if self.lull and dice.random() < self.lull:
+            return dice.uniform(*_LULL)
+        return dice.uniform(0.4, 1.6) * self.traded if self.traded else None
+
+    def untraded(self) -> LabMarket:
+        """The same prices, and nobody trades."""
+        return replace(self, traded=0.0, lull=0.0)
 
 
 class _Story:
@@ -83,6 +97,7 @@ class _Story:
         self._reach = int(self._start * market.jump_bps / 10_000)
         self._offset = 0  # by jumps; pulled back, so that the price stays about where it began
         self._bid = self._start
+        self._last = Quote((), (), True)
 
     def walk(self, seconds: float) -> None:
         market = self._market
@@ -97,14 +112,17 @@ class _Story:
         count = range(self._market.levels)
         bids = [((self._bid - 2 * away) * self._tick, self._size()) for away in count]
         asks = [((self._bid + 2 + 2 * away) * self._tick, self._size()) for away in count]
-        return Quote(bids, asks, True)
+        self._last = Quote(bids, asks, True)
+        return self._last
 
-    def trade(self) -> Print:
-        """Somebody takes all of one best level; each side alike."""
+    def traded(self, dice: random.Random) -> list[Print | Quote]:
+        """Somebody takes all of one best level, each side alike, or of both; then all is as new."""
         size = self._scale * 6
-        if self.rng.random() < 0.5:
-            return Print(self._bid * self._tick, size, "sell")
-        return Print((self._bid + 2) * self._tick, size, "buy")
+        sold = Print(self._bid * self._tick, size, "sell")
+        bought = Print((self._bid + 2) * self._tick, size, "buy")
+        if self._market.brisk:
+            return [sold, bought, self._last]
+        return [sold if dice.random() < 0.5 else bought, self.quote()]
 
     def _size(self) -> int:
         return int(self._scale * self.rng.uniform(1.0, 5.0))
@@ -126,6 +144,8 @@ def read_market(text: str, *, seed: int, ticker: str) -> dict[str, Any]:
     match kind:
         case "quick":
             return {"source": LabMarket(**basic)}
+        case "brisk":
+            return {"source": LabMarket(**basic, brisk=True, lull=0.05)}
         case "still":
             return {"source": LabMarket(**basic, traded=0.0, jump_bps=Decimal(0))}
         case "jitter":

@@ -123,6 +123,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+def _course(verdict: Verdict) -> str:
+    """The outcome, and whether it was exposed for good on the way there."""
+    exposed = "halted exposed" in verdict.visited and verdict.outcome != "HE"
+    return f"HE then {verdict.outcome}" if exposed else verdict.outcome
+
+
 def _record(item: pytest.Item, marker: pytest.Mark, result: str) -> None:
     verdicts = item.stash.get(_PLAYED, [])
     line = {
@@ -133,7 +139,7 @@ def _record(item: pytest.Item, marker: pytest.Mark, result: str) -> None:
         "runs": [
             {
                 "rules": list(v.scenario.rules),
-                "outcome": v.outcome,
+                "outcome": _course(v),
                 "exit_codes": v.exit_codes,
                 "to_flat": round(v.to_flat, 3),
                 "worst": str(v.worst),
