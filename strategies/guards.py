@@ -41,6 +41,7 @@ class Facts:
         opening: whether it opens or enlarges a pair.
         closing_for: seconds for which the pair has been waiting to be closed; None: it has not.
         cycles, cycles_left, requotes: done and still to do.
+        account_age: seconds since each account was read.
         skew_ms: how far the venues' clocks are from ours.
         logins: when those end that cannot be renewed.
     """
@@ -58,6 +59,7 @@ class Facts:
     markouts: Markouts
     latencies: Latencies
     accounts: Mapping[Role, AccountRead]
+    account_age: Mapping[Role, float]
     skew_ms: Mapping[Role, float]
     funding: Mapping[Role, FundingRead]
     side: Side | None
@@ -221,6 +223,8 @@ def margin_free(facts: Facts) -> str:
         mid = facts.books.mids.get(role)
         if mid is None:
             continue
+        if facts.account_age.get(role, 0.0) > facts.config.limits.account_age:
+            return f"the margin of {role} has not been told for {facts.account_age[role]:.0f} s"
         clips = facts.config.limits.margin_clips
         needed = clips * facts.config.size * mid / (account.leverage or 1)
         free = _free(facts, role, account, mid)

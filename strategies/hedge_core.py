@@ -24,6 +24,7 @@ from typing import NamedTuple, TypeAlias
 
 from strategies import supervisor as on
 from strategies.canary import prove, recall
+from strategies.carry import book_carry
 from strategies.cycle_report import report_cycles
 from strategies.desk import MAY_PLACE, STATES, Cycle, Desk, Phase, Setup, State
 from strategies.due import (
@@ -143,6 +144,7 @@ _ALWAYS: tuple[Worker, ...] = (
     keep_or_pull,
     finish_cycle,
     report_cycles,
+    book_carry,
     listen,
     read_barriers,
     raise_alarms,

@@ -111,6 +111,9 @@ def _nobodys(desk: Desk, role: Role, fill: Fill, source: Source) -> None:
     waiting = any(orphan.fill["id"] == fill["id"] for orphan in desk.orphans)
     if fill["timestamp_ms"] >= desk.setup.began_ms and not known and not waiting:
         desk.orphans.append(Orphan(role, fill, source, desk.now))
+        for order in external.nameless(desk, role):
+            if not order.asking:
+                order.ask_at = desk.now
 
 
 def _judge_maker_fill(desk: Desk, order: Tracked, fill: Fill, *, late: bool) -> None:
@@ -217,11 +220,21 @@ def _free(desk: Desk, order: Tracked) -> None:
     """
     if not order.settled:
         return
-    if desk.active.pop(order.key, None) is not None:
-        order.settled_at = desk.now
-    left_debt = order.cum < order.size and order.kind in (Kind.HEDGE, Kind.UNWIND)
-    if left_debt and desk.episode.since is not None:
-        desk.episode.fresh_after = desk.now
+    if desk.active.pop(order.key, None) is None:
+        return
+    order.settled_at = desk.now
+    if order.kind in (Kind.HEDGE, Kind.UNWIND) and desk.episode.since is not None:
+        _judge_attempt(desk, order)
+
+
+def _judge_attempt(desk: Desk, order: Tracked) -> None:
+    """Whether it did what was owed when it was sent; what is owed beyond that is newer."""
+    episode = desk.episode
+    if order.cum < order.size:
+        episode.fresh_after = desk.now
+        episode.attempts += order.kind is Kind.HEDGE
+    elif order.kind is Kind.HEDGE and episode.since is not None:
+        episode.attempts, episode.since = 0, max(episode.since, order.sent)
 
 
 # --------------------------------------------------------------------------- accounting
@@ -577,6 +590,7 @@ def _account_read(desk: Desk, event: AccountRead) -> None:
     if event.leverage is None and before is not None:
         event = replace(event, leverage=before.leverage)
     desk.accounts[event.role] = event
+    desk.accounts_at[event.role] = desk.now
 
 
 def _clock_read(desk: Desk, event: ClockRead) -> None:

@@ -53,6 +53,7 @@ class Account:
     volume: Decimal = ZERO
     cash: Decimal = ZERO
     fees: Decimal = ZERO
+    carried: Decimal = ZERO  # funding, received less paid
     adopted: Decimal = ZERO  # coins, and cash, of changes that no order of ours made
     adopted_cash: Decimal = ZERO
 
@@ -108,7 +109,7 @@ class Ledger:
         return min(max(owed, min(-exposure, ZERO)), max(-exposure, ZERO))
 
     def worth(self, mids: Mapping[Role, Decimal]) -> Decimal:
-        """Profit of the run in quote currency, after fees.
+        """Profit of the run in quote currency, after fees and funding.
 
         Each leg counts at its own venue's mid, so that a lasting basis is no loss; at the other
         one's where its own is not known.
@@ -116,7 +117,10 @@ class Ledger:
         other = next(iter(mids.values()), ZERO)
         return sum(
             (
-                account.cash - account.fees + account.position * mids.get(role, other)
+                account.cash
+                + account.carried
+                - account.fees
+                + account.position * mids.get(role, other)
                 for role, account in self.accounts.items()
             ),
             ZERO,
@@ -136,6 +140,10 @@ class Ledger:
         """Books what an order report says and no fill has told yet."""
         self._move(role, side, size, price)
         self.exposure_record.update(self.exposure, now)
+
+    def carry(self, role: Role, amount: Decimal) -> None:
+        """Books a payment of funding; positive was received."""
+        self.accounts[role].carried += amount
 
     def adopt(self, role: Role, size: Decimal, price: Decimal, now: float) -> None:
         """Takes over what happened to a position without an order of ours: no volume, no fee.

@@ -27,7 +27,7 @@ from mpdex.utils.keys import SecretFilter
 from mpdex.utils.precision import plain
 from strategies.config import HedgeConfig
 from strategies.report import Report, markdown
-from strategies.words import CycleDone, Trade
+from strategies.words import Carry, CycleDone, Trade
 
 _BPS = Decimal(10_000)
 _LOG_BYTES, _LOG_FILES = 5_000_000, 3
@@ -94,12 +94,16 @@ class Outputs:
         Args:
             trade, cycle: its last lines of these kinds.
         """
-        if trade is not None and not self._ends_with("trades.csv", trade["trade_id"]):
-            self._trades.writerow(_texts(self._trade_row(_trade_of(trade))))
-            self._trades_file.flush()
-        if cycle is not None and not self._ends_with("cycles.csv", str(cycle["cycle"])):
-            self._cycles.writerow(_texts(_cycle_row(_cycle_of(cycle), {})))
-            self._cycles_file.flush()
+        if trade is not None:
+            row = _texts(self._trade_row(_trade_of(trade)))
+            if not self._ends_with("trades.csv", row, ("venue", "client_id", "trade_id", "qty")):
+                self._trades.writerow(row)
+                self._trades_file.flush()
+        if cycle is not None:
+            row = _texts(_cycle_row(_cycle_of(cycle), {}))
+            if not self._ends_with("cycles.csv", row, ("cycle", "start")):
+                self._cycles.writerow(row)
+                self._cycles_file.flush()
 
     def trade(self, trade: Trade) -> None:
         """One booked fill."""
@@ -108,6 +112,12 @@ class Outputs:
         self.report.add({"kind": "trade", **record})
         self._trades.writerow(_texts(self._trade_row(trade)))
         self._trades_file.flush()
+
+    def carry(self, carry: Carry) -> None:
+        """One payment of funding."""
+        record = asdict(carry)
+        self.journal.write("funding", **record)
+        self.report.add({"kind": "funding", **record})
 
     def cycle(self, cycle: CycleDone, calls: Mapping[str, int]) -> None:
         """One finished cycle. `calls`: what it cost in requests, by column name."""
@@ -133,10 +143,12 @@ class Outputs:
         log.removeHandler(self._handler)
         self._handler.close()
 
-    def _ends_with(self, name: str, value: str) -> bool:
-        """Whether the last row of a table has this value in any column."""
+    def _ends_with(self, name: str, row: Mapping[str, str], columns: Iterable[str]) -> bool:
+        """Whether the last row of a table is this one."""
         with self._path(name).open(newline="", encoding="utf-8") as file:
-            return any(value in row for row in deque(csv.reader(file), maxlen=1))
+            for last in deque(csv.DictReader(file), maxlen=1):
+                return all(last[column] == row[column] for column in columns)
+        return False
 
     def _path(self, name: str) -> Path:
         return self._stem.with_name(f"{self._stem.name}_{name}")

@@ -23,12 +23,13 @@ DEFINITIONS: Mapping[str, str] = {
     "fill_rate": "successful cycles / attempts; successful: the maker traded and all of it was "
     "hedged on the hedge venue",
     "volume": "size x price of every fill, in quote currency",
-    "result": "what sales brought minus what purchases cost minus fees, both venues together; "
-    "exact when both are flat at the end",
+    "result": "what sales brought minus what purchases cost minus fees plus funding, both venues "
+    "together; exact when both are flat at the end",
+    "funding": "received less paid, by the rate that was told before each payment",
     "spread_cost": "the same before fees, as a cost",
     "cost_per_million": "-result / volume x 1,000,000",
-    "other_fees": "fees in another asset than the quote currency, in that asset; part of no sum, for "
-    "nobody here knows what it is worth",
+    "other_fees": "fees in another asset than the quote currency, in that asset; part of no sum, "
+    "for nobody here knows what it is worth",
     "pairs": "openings together with what closed them: cost in bps of what was opened, on average "
     "and at worst; the lasting difference of two prices is in neither",
     "imbalance": "primary position + hedge position, in coins, from fills",
@@ -63,16 +64,19 @@ class Report:
     exposure_seconds: Decimal = ZERO
     latencies: list[int] = field(default_factory=list)
     late_fills: int = 0
+    funding: Decimal = ZERO  # received less paid
     other_fees: dict[str, Decimal] = field(default_factory=dict)  # by asset, in coins of it
     pairs: int = 0
     pair_costs: list[Decimal] = field(default_factory=list)  # of each pair that was closed, in bps
     _flat: tuple[Decimal, Decimal] = (ZERO, ZERO)  # result and volume when both were flat last
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Takes one journal record; those that are neither trade nor cycle are not for the sum."""
+        """Takes one journal record; those that are none of these kinds are not for the sum."""
         match record["kind"]:
             case "trade":
                 self._add_trade(record)
+            case "funding":
+                self.funding += Decimal(record["amount"])
             case "cycle":
                 self._add_cycle(record)
 
@@ -146,7 +150,7 @@ class Report:
 
     @property
     def result(self) -> Decimal:
-        return self.gross - self.fees
+        return self.gross - self.fees + self.funding
 
     def summary(self, attempts: int, successes: int) -> dict[str, Any]:
         """Totals as JSON values: exact numbers as text."""
@@ -165,6 +169,7 @@ class Report:
             "taker_fees": _money(sum((leg.taker_fees for leg in self.legs.values()), ZERO)),
             "other_fees": {asset: plain(fee) for asset, fee in sorted(self.other_fees.items())},
             "fees_unknown": sum(leg.fees_unknown for leg in self.legs.values()),
+            "funding": _money(self.funding),
             "result": _money(result),
             "cost_bps": _ratio(-result * _BPS, volume, 4),
             "cost_per_million": _ratio(-result * _MILLION, volume, 2),

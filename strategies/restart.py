@@ -163,6 +163,7 @@ class _Reader:
             "trade": self._trade,
             "cycle": self._cycle,
             "external": self._external,
+            "funding": self._funding,
             "basis": self._basis,
             "finish": self._finish,
         }
@@ -220,6 +221,9 @@ class _Reader:
         past.started_ms = past.last_ms = _ms(line)
         past.baseline = {role: Decimal(line["baseline"][role]) for role in ROLES}
         past.quotes = dict(line.get("quotes", {}))
+
+    def _funding(self, line: Line) -> None:
+        self._past.ledger.carry(line["role"], Decimal(line["amount"]))
 
     def _finish(self, line: Line) -> None:
         past = self._past

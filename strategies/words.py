@@ -493,6 +493,24 @@ class Trade:
     timestamp_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """Funding of a leg that fell due.
+
+    Attributes:
+        amount: in quote currency; positive was received.
+        rate, due_ms: as the venue told them before.
+        position, price: signed coins, and what each was worth.
+    """
+
+    role: Role
+    amount: Decimal
+    rate: Decimal
+    position: Decimal
+    price: Decimal
+    due_ms: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleDone:
     """One finished cycle, as the cycles file has it. Sizes in coins, money in quote currency."""
@@ -538,5 +556,6 @@ Command: TypeAlias = (
     | Note
     | Settled
     | Trade
+    | Carry
     | CycleDone
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 from decimal import Decimal
 
 import pytest
@@ -13,6 +14,7 @@ from faults.telling import CALM, SWAPPED, alarms, began, ended, hedges, quotes, 
 from exchange_factory import load
 from mpdex.lab.run import Lab, Verdict
 from mpdex.lab.truth import Leg
+from mpdex.sim.board import UNIT, Quote
 from mpdex.sim.records import SimFill, SimOrder
 from strategies.checks import check_pair
 from strategies.config import HedgeConfig
@@ -317,20 +319,84 @@ def test_ac_07_a_pair_is_closed_without_any_free_margin(row, leg):
     assert len(fills_of(verdict, "P", "maker")) == 2
 
 
+NULLS = {
+    "P": ["query_balance -> mutate(total_equity=None, available_balance=None)"],
+    "H": [
+        "query_balance -> mutate(netEquity=None)",
+        "query_balance -> mutate(netEquityAvailable=)",
+    ],
+}
+
+
+@pytest.mark.fault("AC-08", tier=2)
+@pytest.mark.parametrize(
+    "rule", [f"{leg}.{rule}" for leg, rules in NULLS.items() for rule in rules]
+)
+def test_ac_08_margin_that_is_not_told_is_not_taken_for_enough(row, rule):
+    verdict = row(rule, outcome=3)
+    assert verdict.orders("P") == verdict.orders("H") == []
+
+
+@pytest.mark.fault("AC-08", tier=2)
+@pytest.mark.parametrize("value", ["None", "0"])
+def test_ac_08_without_a_liquidation_price_a_bound_by_equity_stands_in(row, value):
+    """It is missing in every answer and frame. Equity of 9 % keeps from enlarging the pair, and
+    equity of 5 % closes it; then nothing is opened any more."""
+
+    async def drain(lab: Lab) -> None:
+        await opened(lab)
+        account(lab, "P").cash = D(24)
+        await asyncio.sleep(70)
+        assert not lab.faults.idle
+        account(lab, "P").cash = D(15)
+
+    verdict = row(
+        FIRST_FILLS,
+        f"P.query_positions -> mutate(liquidation={value})",
+        f"P.ws_private -> mutate(liquidation={value})",
+        during=drain,
+        **{**OPEN, "fill_timeout": 70, "cycles": 3},
+        leverage="50",
+        outcome="D",
+        flatten_patience=5,
+    )
+    assert said(verdict, "primary would be liquidated") or alarms(verdict, "reduce")
+    assert verdict.position("P") == verdict.position("H") == 0
+
+
+@pytest.mark.fault("AC-08", tier=2)
+def test_ac_08_margin_that_is_not_told_any_more_keeps_from_opening(row):
+    """After three readings in vain what was told before is not known any more; it is told again
+    three minutes later."""
+
+    async def hide(lab: Lab) -> None:
+        await resting(lab)
+        lab.faults.add("H.query_balance.between(0, 380s) -> mutate(netEquity=None)")
+
+    verdict = row(
+        during=hide,
+        source=STILL,
+        fill_timeout=60,
+        cycles=4,
+        outcome="D",
+    )
+    times = [began(q) for q in quotes(verdict)]
+    hidden = [t for t in times if times[0] + 205 < t < times[0] + 375]
+    assert hidden == []
+    assert max(times) > times[0] + 380
+    assert said(verdict, "the margin of hedge has not been told for")
+
+
 # --------------------------------------------------------------------------- funding
 
 
 @pytest.mark.fault("AC-09", tier=1)
-@pytest.mark.parametrize(
-    ("direction", "rate"), [("long-first", "-50 bps"), ("short-first", "50 bps")]
-)
-def test_ac_09_a_pair_that_funding_bleeds_is_closed_before_it_is_due(row, direction, rate):
+def test_ac_09_a_pair_that_funding_bleeds_is_closed_before_it_is_due(row):
     """The hedge pays 50 bps at the end of the hour; closing by taking costs far less."""
     verdict = row(
         FIRST_FILLS,
-        f"H.fund({rate})",
+        "H.fund(-50 bps)",
         source=STILL,
-        direction=direction,
         fill_timeout=310,
         cycles=2,
         outcome="R",
@@ -341,6 +407,31 @@ def test_ac_09_a_pair_that_funding_bleeds_is_closed_before_it_is_due(row, direct
     assert "is dearer than closing" in told
     assert verdict.position("P") == verdict.position("H") == 0
     assert max(traded_at(f) for f in verdict.fills("H")) < 3600
+
+
+@pytest.mark.fault("AC-09", tier=1)
+def test_ac_09_what_a_pair_pays_is_booked(row):
+    """Five basis points are less than closing costs, so the pair is kept; the hour ends."""
+    verdict = row(
+        FIRST_FILLS,
+        "H.fund(-5 bps)",
+        source="still",
+        fill_timeout=1900,
+        close_patience=36000,
+        cycles=2,
+        on_complete="neutral",
+        outcome="R",
+        timeout=7200,
+    )
+    (line,) = [told for told in journal(verdict, "funding") if told["role"] == "hedge"]
+    (holder,) = verdict.truth["H"].exchange.accounts.values()
+    at_the_fault, at_the_hour = holder.funding / 2, holder.funding / 2
+    assert at_the_fault < 0
+    assert abs(D(line["amount"]) - at_the_hour) < D("0.001")
+    assert D(verdict.summary["funding"]) == D(line["amount"]).quantize(D("0.000001")) < 0
+    legs = D(verdict.summary["result"]) - D(verdict.summary["funding"])
+    fees = D(verdict.summary["maker_fees"]) + D(verdict.summary["taker_fees"])
+    assert abs(legs + D(verdict.summary["spread_cost"]) + fees) < D("0.001")
 
 
 @pytest.mark.fault("AC-09", tier=1)
@@ -372,6 +463,22 @@ def test_ac_10_a_leverage_that_was_not_set_is_seen(row, leg):
     assert "not 7" in verdict.summary["reason"]
 
 
+@pytest.mark.fault("AC-11", tier=2)
+@pytest.mark.parametrize("venue", ["grvt", "backpack"])
+def test_ac_11_an_account_that_keeps_long_and_short_apart_is_refused(row, monkeypatch, venue):
+    """Neither venue has such a mode today: this is what a venue that has one will tell."""
+    exchange = load(venue)
+    decode = exchange.decode_leverage_info
+
+    def apart(self, answer, market):
+        return {**decode(self, answer, market), "position_mode": "hedge"}
+
+    monkeypatch.setattr(exchange, "decode_leverage_info", apart)
+    verdict = row(outcome=3)
+    assert verdict.orders("P") == verdict.orders("H") == []
+    assert "switch it to one-way" in verdict.summary["reason"]
+
+
 @pytest.mark.fault("AC-12", tier=1)
 @pytest.mark.parametrize("policy", ["refuse", "keep", "close"])
 @pytest.mark.parametrize("leg", ["P", "H"])
@@ -399,6 +506,81 @@ def test_ac_12_a_position_from_before_is_refused_kept_or_closed(row, leg, policy
     else:
         assert len(fills_of(verdict, "P", "maker")) >= 2
         assert D(verdict.summary["imbalance"]) == 0
+
+
+@pytest.mark.fault("AC-13", tier=2)
+@pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["grvt", "backpack"])
+def test_ac_13_at_a_limit_of_the_venue_the_maker_waits(row, pair):
+    verdict = row("P.place.maker.between(0, 17s) -> reject(OI_CAP)", cycles=2, outcome="R", **pair)
+    tries = [i for i in verdict.trail.intents.values() if i.purpose == "maker"]
+    times = [i.at_ns / 1e9 for i in tries]
+    assert [round(b - a) for a, b in itertools.pairwise(times)][:3] == [5, 5, 5]
+    assert len(hedges(verdict)) == len(fills_of(verdict, "P", "maker")) > 0
+
+
+@pytest.mark.fault("AC-13", tier=2)
+@pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["grvt", "backpack"])
+def test_ac_13_at_a_limit_of_the_hedge_venue_it_is_unwound(row, pair):
+    verdict = row(FIRST_FILLS, "H.place.hedge -> reject(OI_CAP)", outcome="HF", **CALM, **pair)
+    (unwind,) = sent(verdict, "P", "unwind")
+    assert unwind.filled == verdict.scenario.size
+    assert hedges(verdict) == []
+    assert verdict.to_flat < 2
+
+
+@pytest.mark.fault("AC-14", tier=2)
+@pytest.mark.parametrize("leg", ["P", "H"])
+def test_ac_14_a_withdrawal_shuts_the_gate_at_the_next_reading(row, leg):
+    """Nine tenths are gone: not enough for two more clips. Later they are back."""
+
+    async def move_money(lab: Lab) -> None:
+        account(lab, leg).cash = D(400)
+        await resting(lab)
+        lab.faults.add(f"{leg}.withdraw(90%)")
+        moved.append(lab.clock.monotonic())
+        await asyncio.sleep(100)
+        account(lab, leg).cash = D(400)
+
+    moved: list[float] = []
+    verdict = row(
+        during=move_money,
+        source=STILL,
+        size="0.3",
+        leverage="20",
+        fill_timeout=8,
+        cycles=14,
+        outcome="D",
+    )
+    times = [began(q) for q in quotes(verdict)]
+    shut = [t for t in times if moved[0] + 61 < t < moved[0] + 100]
+    assert shut == []
+    assert max(times) > moved[0] + 100
+    assert said(verdict, "of free margin, 2 clips need")
+
+
+@pytest.mark.fault("AC-15", tier=2)
+def test_ac_15_other_positions_of_the_account_count(row):
+    """Somebody holds another coin there, and loses: what is left is no room for two clips."""
+
+    async def hold_another(lab: Lab) -> None:
+        exchange = lab.truth["P"].exchange
+        symbol = next(s for s, m in exchange.markets.items() if m.coin == "BTC")
+        account(lab, "P").cash = D(300)
+        price = 90_000 * UNIT
+        exchange.on_quote(symbol, Quote([(price, UNIT)], [(price + UNIT, UNIT)], True))
+        exchange.manual_trade(account(lab, "P").name, symbol, D("0.01"))
+        await resting(lab)
+        lost.append(lab.clock.monotonic())
+        exchange.move(D(-3000), symbol)
+
+    lost: list[float] = []
+    verdict = row(
+        during=hold_another, source=STILL, leverage="20", fill_timeout=8, cycles=10, outcome=6,
+        timeout=240,
+    )  # fmt: skip
+    assert said(verdict, "other positions share the margin: BTC")
+    assert said(verdict, "of free margin, 2 clips need")
+    assert [q for q in quotes(verdict) if began(q) > lost[0] + 61] == []
 
 
 @pytest.mark.fault("AC-16", tier=1)

@@ -73,6 +73,7 @@ def well(**options: Any) -> Facts:
         markouts=Markouts(LIMITS),
         latencies=Latencies(LIMITS),
         accounts={},
+        account_age={},
         skew_ms={},
         funding={},
         side="buy",
@@ -173,6 +174,14 @@ def skew(ms: float) -> Change:
     return change
 
 
+def unread(seconds: float) -> Change:
+    def change(facts: Facts) -> None:
+        account()(facts)
+        facts.account_age = {"hedge": seconds}
+
+    return change
+
+
 def account(role: Role = "hedge", **changes: Any) -> Change:
     known: dict[str, Any] = {"free": D(100_000), "equity": D(100_000), "leverage": D(10), **changes}
 
@@ -242,6 +251,10 @@ SHUT: dict[str, tuple[Change, str]] = {
     "login": (login(599.0), "the login on hedge ends in 599 s"),
     "late": (late, "hedge book is older than 2 s"),
     "margin": (account(free=D(399)), "hedge has 399.00 of free margin, 2 clips need 400.00"),
+    "margin untold for long": (
+        unread(201.0),
+        "the margin of hedge has not been told for 201 s",
+    ),
     "margin untold": (account(free=None, equity=None), "hedge does not tell its free margin"),
     "margin by equity": (held(account(free=None, equity=D(500))), "hedge has 300.00 of free"),
     "liquidation": (held(account(liquidation=D(1841))), "hedge would be liquidated 8.0%"),
