@@ -69,15 +69,14 @@ def _hedge(desk: Desk, debt: Decimal) -> None:
     if in_flight >= _IN_FLIGHT or not _may_try(desk, "hedge"):
         return
     bands = desk.config.hedge_bands_bps
-    if _send(desk, "hedge", Kind.HEDGE, debt, bands[min(episode.attempts, len(bands) - 1)]):
-        episode.attempts += 1
+    _send(desk, "hedge", Kind.HEDGE, debt, bands[min(episode.attempts, len(bands) - 1)])
 
 
 def _must_unwind(desk: Desk) -> str:
     episode, config = desk.episode, desk.config
     if not episode.must_unwind and not desk.has(Kind.HEDGE):
         if episode.attempts >= config.hedge_attempts:
-            episode.must_unwind = f"{episode.attempts} attempts to hedge"
+            episode.must_unwind = f"{episode.attempts} attempts to hedge failed"
         elif episode.since is not None and desk.now - episode.since > config.hedge_hard:
             episode.must_unwind = f"exposed for {config.hedge_hard:g} s"
     return episode.must_unwind
@@ -148,8 +147,8 @@ def _alternate(desk: Desk, debt: Decimal) -> None:
     episode.not_before = desk.now + pause
     widest = _widest(desk)
     if tries % 2 == 0 or desk.slot is not None:
-        episode.attempts += 1
-        _send(desk, "hedge", Kind.HEDGE, debt, widest)
+        if not _send(desk, "hedge", Kind.HEDGE, debt, widest):
+            episode.attempts += 1
     else:
         episode.unwinds += 1
         _send(desk, "primary", Kind.UNWIND, debt, widest)

@@ -36,8 +36,6 @@ from strategies.words import Kind
 QUOTING = (Phase.RUNNING, Phase.REDUCING)
 # Where a cycle may go on: a gate that shut for a moment does not end an attempt.
 _UNDER_WAY = (*QUOTING, Phase.PAUSED)
-# A part-filled quote rests while the first hedge of it is under way; a second attempt is a failure.
-_HEALTHY_ATTEMPTS = 1
 _SECOND, _MINUTE = 1.0, 60.0
 # No cycle begins in the step that ended one: it may have been the last.
 _BREATH = 0.001
@@ -64,7 +62,7 @@ def _objection(desk: Desk, order: Tracked) -> str:
         return f"{desk.phase}"
     if desk.doubtful:
         return "the fate of an order is not known"
-    if desk.episode.attempts > _HEALTHY_ATTEMPTS or desk.episode.must_unwind:
+    if desk.episode.attempts or desk.episode.must_unwind:
         return "the hedge has trouble"
     worst = desk.ledger.exposure + signed(order.side, order.remaining)
     if abs(worst) > desk.config.size + desk.setup.markets["primary"]["step"]:
@@ -90,6 +88,7 @@ def _tend(desk: Desk, order: Tracked) -> None:
     cycle = desk.cycle
     if not order.state.resting or order.immediate or cycle is None or cycle.rest is None:
         return
+    desk.closed_since = None
     view = _view(desk, cycle.side)
     limits = bound(desk, cycle.side, closing=cycle.closing)
     if view is None or limits is None:
