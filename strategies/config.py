@@ -102,6 +102,7 @@ class HedgeConfig:
         reconcile_light, reconcile_full: seconds between two looks at positions and open orders,
             and between two that ask for everything.
         silence: seconds without a fill after which the operator is told.
+        closed_limit: seconds for which a venue may refuse every order before the run ends.
         primary_symbol, hedge_symbol: the venue's own spelling where the coin is not enough.
         limits: numbers of the gates.
     """
@@ -174,6 +175,7 @@ class HedgeConfig:
 
     # getting well, and ending
     recover_limit: float = 120.0
+    closed_limit: float = 600.0
     reread: float = 1.0
     drain_limit: float = 20.0
     flatten_patience: float = 60.0

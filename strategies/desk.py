@@ -294,6 +294,8 @@ class Desk:
     read_due: dict[tuple[Role, Reading], float] = field(default_factory=dict)
     canary: Canary = field(default_factory=Canary)
     barred: str = ""  # why the hedge venue must prove itself before the next quote
+    barred_since: float | None = None
+    closed_since: float | None = None  # every quote since then was refused; None: the last was not
     grid_asked: float = -1e9  # when market facts were asked for on behalf of a quote
     probe: Tracked | None = None
     probe_after: float = 0.0

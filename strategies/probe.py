@@ -14,7 +14,11 @@ _PAUSE = 5.0
 
 def probe_hedge(desk: Desk) -> None:
     """Sends a probe now and then while the hedge venue is barred; `intake` hears how it ends."""
-    if not desk.barred or desk.active or desk.owing or not all(desk.live.values()):
+    if not desk.barred:
+        desk.barred_since = None
+        return
+    desk.barred_since = desk.now if desk.barred_since is None else desk.barred_since
+    if desk.active or desk.owing or not all(desk.live.values()):
         return
     if desk.probe is not None:
         _judge(desk)
@@ -40,5 +44,7 @@ def _judge(desk: Desk) -> None:
     if probe.refused in ("", "no_match") and not probe.absent:
         desk.note(f"the hedge venue works again: {desk.barred}")
         desk.barred = ""
-    else:
-        desk.probe_after = desk.now + _PAUSE
+        return
+    desk.probe_after = desk.now + _PAUSE
+    if desk.now - (desk.barred_since or desk.now) > desk.config.closed_limit:
+        desk.stop(4, f"the hedge venue did not come back: {desk.barred}")

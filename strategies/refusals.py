@@ -43,10 +43,12 @@ def ended_unfilled(desk: Desk, order: Tracked, report: Order, refusal: Refusal |
     An immediate order that found nothing ends so, too, and that is no refusal.
     """
     reason = report["reason"] or "no reason given"
-    if order.kind is Kind.MAKER and refusal in (None, Refusal.POST_ONLY):
+    rejected = report["status"] is OrderStatus.REJECTED
+    crossed = refusal is Refusal.POST_ONLY or (refusal is None and not rejected)
+    if order.kind is Kind.MAKER and crossed:
         desk.note(f"maker {report['status']} by the venue: {reason}")
         desk.rejects.append(desk.now)
-    elif refusal is not None or report["status"] is OrderStatus.REJECTED:
+    elif refusal is not None or rejected:
         event = PlaceRefused(order.role, order.client_id, refusal or Refusal.OTHER, reason)
         refused(desk, order, event)
 
@@ -56,6 +58,11 @@ def _requote(desk: Desk, event: PlaceRefused) -> None:
 
 
 def _pause_quotes(desk: Desk, event: PlaceRefused) -> None:
+    """Tried again after a while; a market that takes none for long may never do so again."""
+    desk.closed_since = desk.now if desk.closed_since is None else desk.closed_since
+    if desk.now - desk.closed_since > desk.config.closed_limit:
+        _stop_quoting(desk, event)
+        return
     wait = _RECONNECT if event.refusal is Refusal.NOT_SENT else event.retry_after or _PAUSE
     desk.quote_after = desk.now + wait
     if desk.cycle is not None:
