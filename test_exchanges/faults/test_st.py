@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import itertools
+import json
 import random
 from decimal import Decimal
 from pathlib import Path
@@ -32,8 +33,10 @@ from faults.telling import (
     total,
     traded_at,
 )
+from typer.testing import CliRunner
 
 from exchange_factory import create_exchange
+from mpdex.cli import app
 from mpdex.lab import run as lab_run
 from mpdex.lab.run import Lab, Verdict
 from strategies.hedge import HedgeResult, run_hedge
@@ -56,6 +59,24 @@ def cycles(verdict: Verdict) -> list[dict]:
 
 
 # --------------------------------------------------------------------------- the quote
+
+
+@pytest.mark.fault("ST-01", tier=1)
+def test_st_01_where_a_static_quote_waits_an_adaptive_one_fills(shared):
+    """The same recorded book twice, at one cost cap, by the command that anybody may try it with;
+    longer recordings are replayed by the acceptance tests."""
+    tape = shared / "tapes" / "standx_BTC_20260106_14.jsonl.gz"
+    if not tape.exists():
+        pytest.skip(f"no recording at {tape}")
+    command = f"replay --source tape:{tape} --ticker BTC --size 0.05 --iter 12 --json"
+    done = CliRunner().invoke(app, command.split())
+    assert done.exit_code == 0, done.output
+    static, adaptive = json.loads(done.stdout)
+    assert (static["quoting"], adaptive["quoting"]) == ("static", "adaptive")
+    assert static["attempts"] == adaptive["attempts"] == 12
+    assert D(static["fill_rate"]) < D("0.3")
+    assert D(adaptive["fill_rate"]) >= D("0.5")
+    assert D(adaptive["cost_bps"]) < D(static["cost_bps"]) + D("0.5") < 8
 
 
 @pytest.mark.fault("ST-02", tier=1)
