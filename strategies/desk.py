@@ -305,6 +305,8 @@ class Desk:
     journal_failed: bool = False
     waiting_for: str = ""
     wake_at: float | None = None
+    turn: int = 0  # events taken so far
+    _facts: tuple[tuple[object, ...], Facts] | None = None
     commands: list[Command] = field(default_factory=list)
     records: list[Command] = field(default_factory=list)
 
@@ -387,6 +389,21 @@ class Desk:
 
     @property
     def facts(self) -> Facts:
+        """What the guards judge: made anew when something they look at may have changed."""
+        state = (
+            self.turn,
+            id(self.cycle),
+            self.ledger.position("primary"),
+            self.lessons.moves,
+            self.lessons.full_since,
+            self.reducing,
+            *self.live.values(),
+        )
+        if self._facts is None or self._facts[0] != state:
+            self._facts = (state, self._gathered())
+        return self._facts[1]
+
+    def _gathered(self) -> Facts:
         cycle, lessons = self.cycle, self.lessons
         return Facts(
             config=self.config,

@@ -69,6 +69,7 @@ class Facts:
     cycles_left: int
     requotes: int
     logins: Mapping[Role, float] = field(default_factory=dict)
+    verdicts: dict[object, str] = field(default_factory=dict)  # reached before on these facts
 
     @property
     def worth(self) -> Decimal:
@@ -77,7 +78,7 @@ class Facts:
 
     def of(self, side: Side, *, opening: bool) -> Facts:
         """The same for a quote that is being considered."""
-        return replace(self, side=side, opening=opening)
+        return replace(self, side=side, opening=opening, verdicts={})
 
 
 Guard: TypeAlias = Callable[[Facts], str]
@@ -324,11 +325,10 @@ GATES: tuple[Guard, ...] = (
 
 def first_reason(facts: Facts, guards: tuple[Guard, ...] = GATES) -> str:
     """Why no quote may be placed or kept; "" if one may. Later guards rely on earlier ones."""
-    for guard in guards:
-        reason = guard(facts)
-        if reason:
-            return reason
-    return ""
+    if guards not in facts.verdicts:
+        reasons = (guard(facts) for guard in guards)
+        facts.verdicts[guards] = next((reason for reason in reasons if reason), "")
+    return facts.verdicts[guards]
 
 
 # --------------------------------------------------------------------------- ends
@@ -387,6 +387,12 @@ def closing_bps(facts: Facts) -> Decimal:
 
 def session_over_limit(facts: Facts) -> str:
     """Why the session must end; "" if it need not."""
+    if session_over_limit not in facts.verdicts:
+        facts.verdicts[session_over_limit] = _over_limit(facts)
+    return facts.verdicts[session_over_limit]
+
+
+def _over_limit(facts: Facts) -> str:
     limit, loss = facts.config.max_loss, -facts.worth
     if limit is not None and loss >= limit:
         return f"loss of {loss:.2f} reached the limit of {limit}"

@@ -183,6 +183,7 @@ def react(desk: Desk, event: Event, now: float) -> list[Command]:
     """
     slept = now - desk.now
     desk.now = now
+    desk.turn += 1
     desk.wake_at = None
     if desk.phase is not Phase.STOPPED:
         if slept > _ASLEEP:
