@@ -86,6 +86,7 @@ def take_fill(desk: Desk, role: Role, fill: Fill, source: Source) -> None:
         role,
         in_sums,
         desk.now,
+        side=order.side,
         replaced=fill["size"] - added,
         inferred_price=order.synthetic_price,
     )
@@ -379,7 +380,8 @@ def _answered(desk: Desk, event: Answered) -> None:
         return
     order.asking = False
     agrees = event.position is None or event.position == desk.expected(event.role)
-    _weigh(desk, order, event.order, "query", agrees=agrees, refusal=event.refusal)
+    doubt = not agrees and external.within_reach(desk, event.role, event.position or ZERO)
+    _weigh(desk, order, event.order, "query", doubt=doubt, refusal=event.refusal)
     if event.position is not None and agrees:
         _confirm(desk, order)
 
@@ -390,15 +392,15 @@ def _weigh(
     report: Order | None,
     source: Source,
     *,
-    agrees: bool,
+    doubt: bool,
     refusal: Refusal | None = None,
 ) -> None:
-    """`agrees`: the position at the venue is what our fills add up to."""
+    """`doubt`: the position at the venue may be what it is because this order traded."""
     if report is not None:
         known: Order = {**report, "client_order_id": order.client_id}
         take_order(desk, order.role, known, source, refusal)
     else:
-        _absent(desk, order, agrees=agrees)
+        _absent(desk, order, doubt=doubt)
     if not order.settled:
         order.ask_at = _next_question(desk, order)
 
@@ -422,10 +424,10 @@ def _settled(desk: Desk, order: Tracked) -> None:
     _free(desk, order)
 
 
-def _absent(desk: Desk, order: Tracked, *, agrees: bool) -> None:
+def _absent(desk: Desk, order: Tracked, *, doubt: bool) -> None:
     order.unverified = False
     spaced = desk.now - order.absent_at >= _ABSENT_APART or not order.absent
-    if desk.now > order.bound + _BOUND_MARGIN and spaced and agrees:
+    if desk.now > order.bound + _BOUND_MARGIN and spaced and not doubt:
         order.absent += 1
         order.absent_at = desk.now
     if order.absent >= _ABSENT_TIMES:
@@ -508,10 +510,11 @@ def _snapshot(desk: Desk, event: Snapshot) -> None:
         take_fill(desk, role, fill, "barrier")
     _recall(desk, event)
     agrees = external.observe(desk, role, event.position)
+    doubt = external.within_reach(desk, role, event.position)
     for client_id, report in event.orders.items():
         order = desk.active.get((role, client_id))
         if order is not None:
-            _weigh(desk, order, report, "barrier", agrees=agrees)
+            _weigh(desk, order, report, "barrier", doubt=doubt)
             if agrees:
                 _confirm(desk, order)
     _open_orders(desk, event)

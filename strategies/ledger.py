@@ -127,11 +127,22 @@ class Ledger:
         )
 
     def take(
-        self, role: Role, fill: Fill, now: float, *, replaced: Decimal, inferred_price: Decimal
+        self,
+        role: Role,
+        fill: Fill,
+        now: float,
+        *,
+        side: Side,
+        replaced: Decimal,
+        inferred_price: Decimal,
     ) -> None:
-        """Books a true fill, in place of the part of it that was inferred before."""
+        """Books a true fill, in place of the part of it that was inferred before.
+
+        Args:
+            side: of the order, which is what was inferred; a fill may turn out to be another.
+        """
         if replaced:
-            self._move(role, fill["side"], -replaced, inferred_price)
+            self._move(role, side, -replaced, inferred_price)
         self._move(role, fill["side"], fill["size"], fill["price"])
         self.accounts[role].fees += fill["fee"] or ZERO
         self.exposure_record.update(self.exposure, now)

@@ -293,6 +293,7 @@ class _Reader:
             order.role,
             in_sums,
             0.0,
+            side=order.side,
             replaced=fill["size"] - added,
             inferred_price=order.synthetic_price,
         )

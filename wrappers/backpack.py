@@ -282,10 +282,12 @@ class BackpackExchange(MultiPerpDexMixin, MultiPerpDex):
 
     @checked
     def decode_fills(self, answer: Json, cursor: str | None) -> FillPage:
-        """A new fill in between shifts the pages, so that one may come twice, never be missed."""
+        """A new fill in between shifts the pages, so that one may come twice, never be missed.
+
+        Only an empty page is the end: one shorter than asked for may have been cut.
+        """
         fills = [decode_fill(entry) for entry in answer]
-        more = len(fills) >= _PAGE
-        return FillPage(fills, str(int(cursor or 0) + len(fills)) if more else None)
+        return FillPage(fills, str(int(cursor or 0) + len(fills)) if fills else None)
 
     # ----------------------------------------------------------------- account
 

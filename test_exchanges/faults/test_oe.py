@@ -430,7 +430,7 @@ def test_oe_16_what_is_filled_meanwhile_is_hedged(row, pair):
 @pytest.mark.fault("OE-17", tier=2)
 @pytest.mark.parametrize("tries", [1, 3])
 def test_oe_17_a_cancel_that_says_yes_and_sends_nothing_convinces_nobody(row, monkeypatch, tries):
-    """What a venue's adapter must do is in the conformance suite; this is the run on a broken one."""
+    """What an adapter must do is in the conformance suite; this is the run on a broken one."""
     told = []
     send = GrvtExchange.submit_cancel
 
