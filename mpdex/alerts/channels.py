@@ -1,6 +1,6 @@
 """One alarm as each service wants it, and what the service's answer means. Pure.
 
-Sources, read 2026-02-10:
+Sources, all UNVERIFIED against the services themselves:
     core.telegram.org/bots/api, "Making requests", sendMessage, ResponseParameters
     docs.discord.com/developers/resources/webhook, Execute Webhook; topics/rate-limits
 """

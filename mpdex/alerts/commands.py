@@ -4,7 +4,7 @@ Everybody who knows a bot's name can write to it, so only ids of the allow-list 
 others get no answer and their words are not read. What was said before this run, or lay about for
 a minute, is not done: a "drain" meant for yesterday's run must not end today's.
 
-Source: core.telegram.org/bots/api, Update and Message; read 2026-02-10.
+Source: the forms of Telegram's Bot API (Update, Message). UNVERIFIED against the service itself.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 An update is confirmed by asking for the next one, so each is handled once, also where Telegram
 tells it twice. Errors are waited out, told once.
 
-Source: core.telegram.org/bots/api, getMe, getUpdates; read 2026-02-10.
+Source: the forms of Telegram's Bot API (getMe, getUpdates). UNVERIFIED against the service itself.
 """
 
 from __future__ import annotations
