@@ -16,6 +16,7 @@ from mpdex.lab.run import Lab, Verdict
 from mpdex.lab.truth import Leg
 from mpdex.sim.board import UNIT, Quote
 from mpdex.sim.records import SimFill, SimOrder
+from mpdex.sim.run import EPOCH_NS
 from strategies.checks import check_pair
 from strategies.config import HedgeConfig
 from strategies.findings import Findings
@@ -410,28 +411,34 @@ def test_ac_09_a_pair_that_funding_bleeds_is_closed_before_it_is_due(row):
 
 
 @pytest.mark.fault("AC-09", tier=1)
-def test_ac_09_what_a_pair_pays_is_booked(row):
-    """Five basis points are less than closing costs, so the pair is kept; the hour ends."""
+@pytest.mark.parametrize("rate", [D("-0.0005"), D("0.0005")])
+def test_ac_09_what_a_pair_pays_or_receives_is_booked(row, monkeypatch, rate):
+    """Five basis points are less than closing costs, so the pair is kept. The hour is over 400 s
+    after the start: long enough for a pair to be opened before."""
+    for module in ("mpdex.sim.run", "mpdex.lab.run"):
+        monkeypatch.setattr(f"{module}.EPOCH_NS", EPOCH_NS + 3200 * 10**9)
+
+    async def told_at_the_start(lab: Lab) -> None:
+        lab.truth["H"].exchange.fund(rate)
+
     verdict = row(
         FIRST_FILLS,
-        "H.fund(-5 bps)",
-        source="still",
-        fill_timeout=1900,
-        close_patience=36000,
+        during=told_at_the_start,
+        source=STILL,
+        fill_timeout=200,
         cycles=2,
         on_complete="neutral",
         outcome="R",
-        timeout=7200,
     )
     (line,) = [told for told in journal(verdict, "funding") if told["role"] == "hedge"]
     (holder,) = verdict.truth["H"].exchange.accounts.values()
-    at_the_fault, at_the_hour = holder.funding / 2, holder.funding / 2
-    assert at_the_fault < 0
-    assert abs(D(line["amount"]) - at_the_hour) < D("0.001")
-    assert D(verdict.summary["funding"]) == D(line["amount"]).quantize(D("0.000001")) < 0
-    legs = D(verdict.summary["result"]) - D(verdict.summary["funding"])
+    assert abs(D(line["amount"]) - holder.funding) < D("0.001")
+    assert (holder.funding < 0) is (rate < 0), "we are short there"
+    told = D(verdict.summary["funding"])
+    assert abs(told - holder.funding) < D("0.001")
     fees = D(verdict.summary["maker_fees"]) + D(verdict.summary["taker_fees"])
-    assert abs(legs + D(verdict.summary["spread_cost"]) + fees) < D("0.001")
+    result = told - fees - D(verdict.summary["spread_cost"])
+    assert abs(D(verdict.summary["result"]) - result) < D("0.001")
 
 
 @pytest.mark.fault("AC-09", tier=1)

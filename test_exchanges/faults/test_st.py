@@ -68,12 +68,12 @@ def test_st_01_where_a_static_quote_waits_an_adaptive_one_fills(shared):
     tape = shared / "tapes" / "standx_BTC_20260106_14.jsonl.gz"
     if not tape.exists():
         pytest.skip(f"no recording at {tape}")
-    command = f"replay --source tape:{tape} --ticker BTC --size 0.05 --iter 12 --json"
+    command = f"replay --source tape:{tape} --ticker BTC --size 0.05 --iter 24 --json"
     done = CliRunner().invoke(app, command.split())
     assert done.exit_code == 0, done.output
     static, adaptive = json.loads(done.stdout)
     assert (static["quoting"], adaptive["quoting"]) == ("static", "adaptive")
-    assert static["attempts"] == adaptive["attempts"] == 12
+    assert static["attempts"] == adaptive["attempts"] == 24
     assert D(static["fill_rate"]) < D("0.3")
     assert D(adaptive["fill_rate"]) >= D("0.5")
     assert D(adaptive["cost_bps"]) < D(static["cost_bps"]) + D("0.5") < 8
