@@ -46,3 +46,15 @@ def _no_way_out() -> Iterator[None]:
     socket.socket.connect = connect  # type: ignore[method-assign]
     yield
     socket.socket.connect = real  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_secret_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No key of any simulated world is in any file or warning of the whole run."""
+    from artefacts import Artefacts, watched
+
+    artefacts = Artefacts()
+    with watched(artefacts):
+        yield
+    artefacts.search(tmp_path_factory.getbasetemp())
+    assert artefacts.found == [], "secrets stand in these"
