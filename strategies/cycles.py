@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from mpdex.types import Fill
 from strategies.desk import Cycle
 from strategies.ledger import ZERO
@@ -21,7 +23,11 @@ def tally(cycle: Cycle, kind: Kind, fill: Fill) -> None:
         case _:
             cycle.filled += size
             cycle.paid += paid
-    if fill["liquidity"] == "maker":
+    add_fee(cycle, fill["liquidity"], fee)
+
+
+def add_fee(cycle: Cycle, liquidity: str, fee: Decimal) -> None:
+    if liquidity == "maker":
         cycle.maker_fee += fee
     else:
         cycle.taker_fee += fee

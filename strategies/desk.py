@@ -285,6 +285,7 @@ class Desk:
     suspicions: dict[Role, Suspicion] = field(default_factory=dict)
     agreed_at: dict[Role, float] = field(default_factory=dict)  # a position was what fills say
     foreign: set[str] = field(default_factory=set)  # fills of others, by id
+    unpaid: dict[tuple[Role, str, str], int] = field(default_factory=dict)  # fills without fee, ms
     reconciled: dict[Role, float] = field(default_factory=dict)  # when everything was asked for
     glanced: dict[Role, float] = field(default_factory=dict)  # when the position was
     accounts: dict[Role, AccountRead] = field(default_factory=dict)
@@ -500,8 +501,9 @@ class Desk:
         if role in self.suspicions:
             since = 0
             orders |= {o.client_id: o.id for o in self.ended_lately(role)}
+        oldest = min((ms for key, ms in self.unpaid.items() if key[0] == role), default=since)
         self.reconciled[role] = self.now
-        self.say(Recover(role, orders, max(since, self.setup.began_ms)))
+        self.say(Recover(role, orders, max(min(since, oldest), self.setup.began_ms)))
 
     def ended_lately(self, role: Role) -> list[Tracked]:
         """Orders that ended since the position agreed last, newest first: one of them may have

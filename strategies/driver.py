@@ -40,6 +40,7 @@ from strategies.words import (
     Command,
     CycleDone,
     Event,
+    FeeTold,
     FillSeen,
     Finish,
     Halt,
@@ -167,7 +168,7 @@ class Driver:
         self._guarded = False
         self._signals = 0
         self._closed = False
-        self._unwritten: list[Alarm | Note | Trade | Carry | CycleDone] = []
+        self._unwritten: list[Alarm | Note | Trade | FeeTold | Carry | CycleDone] = []
         self._warmer: asyncio.TimerHandle | None = None
         self._syncer: asyncio.TimerHandle | None = None
         self._sent: dict[Role, int] = {}  # REST requests so far, when last looked at
@@ -185,6 +186,7 @@ class Driver:
             Note: self._note,
             Settled: self._settled,
             Trade: out.trade,
+            FeeTold: out.fee,
             Carry: out.carry,
             CycleDone: self._cycle,
         }
@@ -253,12 +255,12 @@ class Driver:
 
     def _perform(self, commands: list[Command]) -> None:
         for command in commands:
-            if isinstance(command, Alarm | Note | Trade | Carry | CycleDone):
+            if isinstance(command, Alarm | Note | Trade | FeeTold | Carry | CycleDone):
                 self._write_later(command)
             else:
                 self._perform_table[type(command)](command)
 
-    def _write_later(self, record: Alarm | Note | Trade | Carry | CycleDone) -> None:
+    def _write_later(self, record: Alarm | Note | Trade | FeeTold | Carry | CycleDone) -> None:
         """Rows, notes and alarms wait until the orders of this turn have left."""
         if not self._unwritten:
             asyncio.get_running_loop().call_soon(self.write)

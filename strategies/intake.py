@@ -14,7 +14,7 @@ from typing import Any
 
 from mpdex.types import Fill, Order, OrderStatus
 from mpdex.utils.orders import Advice, News, State
-from strategies import alterations, external, refusals, streams
+from strategies import alterations, external, late_fees, refusals, streams
 from strategies.cycles import tally
 from strategies.desk import Cycle, Desk, Orphan
 from strategies.ledger import ZERO, counted
@@ -79,7 +79,9 @@ def take_fill(desk: Desk, role: Role, fill: Fill, source: Source) -> None:
     if source == "stream":
         desk.unheard.pop(order.key, None)
     if fill["id"] in order.fills:
+        late_fees.complete(desk, order, fill, _cycle_of(desk, order))
         return
+    late_fees.expect(desk, order, fill)
     added, advice = order.fill(fill["id"], fill["size"])
     in_sums = counted(fill, desk.setup.markets[role]["quote"])
     desk.ledger.take(

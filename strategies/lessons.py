@@ -72,8 +72,7 @@ class Lessons:
     def fill(self, order: Tracked, fill: Fill, market: Market, now: float, source: Source) -> None:
         """Takes a fill of ours; one that had to be asked for tells nothing about latency."""
         price, size = fill["price"], fill["size"]
-        if fill["fee"] is not None and fill["fee_asset"] == market["quote"]:
-            self.costs.learn_fee(order.role, fill["liquidity"], fill["fee"], price * size)
+        self.fee(order.role, fill, market)
         if order.kind is Kind.MAKER:
             self.unfilled_moves = 0
             self.markouts.filled(order.side, price, now)
@@ -85,6 +84,12 @@ class Lessons:
             if order.decision_price:
                 decided = order.decision_price
                 self.costs.learn_hedge(order.cycle, order.side, size, price, decided)
+
+    def fee(self, role: Role, fill: Fill, market: Market) -> None:
+        """Takes what a fill of ours cost, where it tells that."""
+        if fill["fee"] is not None and fill["fee_asset"] == market["quote"]:
+            value = fill["price"] * fill["size"]
+            self.costs.learn_fee(role, fill["liquidity"], fill["fee"], value)
 
     def turn(self, *, full: bool, now: float) -> None:
         """Notes whether the pair is on its way back to nothing."""

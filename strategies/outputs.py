@@ -27,7 +27,7 @@ from mpdex.utils.keys import SecretFilter
 from mpdex.utils.precision import plain
 from strategies.config import HedgeConfig
 from strategies.report import Report, markdown
-from strategies.words import Carry, CycleDone, Trade
+from strategies.words import Carry, CycleDone, FeeTold, Trade
 
 _BPS = Decimal(10_000)
 _LOG_BYTES, _LOG_FILES = 5_000_000, 3
@@ -111,6 +111,24 @@ class Outputs:
         self.journal.write("trade", **record)
         self.report.add({"kind": "trade", **record})
         self._trades.writerow(_texts(self._trade_row(trade)))
+        self._trades_file.flush()
+
+    def fee(self, told: FeeTold) -> None:
+        """The fee of a trade that was written without: one more row of it, with no size."""
+        record = asdict(told)
+        self.journal.write("fee", **record)
+        self.report.add({"kind": "fee", **record})
+        row = Trade(
+            **record,
+            size=Decimal(0),
+            source="query",
+            late=True,
+            decision_price=None,
+            latency_ms=None,
+            exposure=Decimal(0),
+        )
+        cells = {**self._trade_row(row), "net_exposure_after": None, "slippage_bps": None}
+        self._trades.writerow(_texts(cells))
         self._trades_file.flush()
 
     def carry(self, carry: Carry) -> None:

@@ -75,6 +75,8 @@ class Report:
         match record["kind"]:
             case "trade":
                 self._add_trade(record)
+            case "fee":
+                self._add_fee(record)
             case "funding":
                 self.funding += Decimal(record["amount"])
             case "cycle":
@@ -97,19 +99,25 @@ class Report:
         leg.volume += size * price
         leg.position += signed(trade["side"], size)
         leg.cash -= signed(trade["side"], size * price)
-        if trade["fee"] is None:
-            leg.fees_unknown += 1
-        elif leg.quote and trade["fee_asset"] not in ("", leg.quote):
-            asset = trade["fee_asset"]
-            self.other_fees[asset] = self.other_fees.get(asset, ZERO) + Decimal(trade["fee"])
-        elif trade["liquidity"] == "maker":
-            leg.maker_fees += Decimal(trade["fee"])
-        else:
-            leg.taker_fees += Decimal(trade["fee"])
+        leg.fees_unknown += 1
+        if trade["fee"] is not None:
+            self._add_fee(trade)
         self.late_fills += bool(trade["late"])
         if trade["latency_ms"] is not None:
             self.latencies.append(int(trade["latency_ms"]))
             del self.latencies[:-_LATENCIES]
+
+    def _add_fee(self, record: Mapping[str, Any]) -> None:
+        """Of a trade, with it or later."""
+        leg, fee = self.legs[record["role"]], Decimal(record["fee"])
+        leg.fees_unknown -= 1
+        if leg.quote and record["fee_asset"] not in ("", leg.quote):
+            asset = record["fee_asset"]
+            self.other_fees[asset] = self.other_fees.get(asset, ZERO) + fee
+        elif record["liquidity"] == "maker":
+            leg.maker_fees += fee
+        else:
+            leg.taker_fees += fee
 
     def _add_cycle(self, cycle: Mapping[str, Any]) -> None:
         self.cycles += 1

@@ -60,6 +60,7 @@ class Past:
         newest_ms: of our fills, by the venue's time.
         cycles: highest number so far. open_cycles: begun, and not reported.
         untold: fills whose trade was not written any more.
+        unpaid: fills that came without their fee.
         basis: the last saved state of the basis model, with its time.
         trade, cycle: the last lines of these kinds.
         lost: the journal is of no use; only the venues know.
@@ -83,6 +84,7 @@ class Past:
     last_opening: Side | None = None
     open_cycles: dict[int, Cycle] = field(default_factory=dict)
     untold: dict[tuple[str, str, str], Trade] = field(default_factory=dict)
+    unpaid: dict[tuple[Role, str, str], int] = field(default_factory=dict)
     basis: Line | None = None
     trade: Line | None = None
     cycle: Line | None = None
@@ -163,6 +165,7 @@ class _Reader:
             "trade": self._trade,
             "cycle": self._cycle,
             "external": self._external,
+            "fee": self._fee,
             "funding": self._funding,
             "basis": self._basis,
             "finish": self._finish,
@@ -221,6 +224,12 @@ class _Reader:
         past.started_ms = past.last_ms = _ms(line)
         past.baseline = {role: Decimal(line["baseline"][role]) for role in ROLES}
         past.quotes = dict(line.get("quotes", {}))
+
+    def _fee(self, line: Line) -> None:
+        past, role = self._past, line["role"]
+        past.unpaid.pop((role, line["client_id"], line["trade_id"]), None)
+        if line["fee_asset"] in ("", past.quotes.get(role, "")):
+            past.ledger.accounts[role].fees += Decimal(line["fee"])
 
     def _funding(self, line: Line) -> None:
         self._past.ledger.carry(line["role"], Decimal(line["amount"]))
@@ -288,6 +297,8 @@ class _Reader:
         if order is None or fill["id"] in order.fills:
             return
         added, advice = order.fill(fill["id"], fill["size"])
+        if fill["fee"] is None:
+            past.unpaid[order.role, order.client_id, fill["id"]] = fill["timestamp_ms"]
         in_sums = counted(fill, past.quotes.get(order.role, ""))
         past.ledger.take(
             order.role,
@@ -473,6 +484,7 @@ def restore(
     desk.known = past.orders
     desk.by_id = past.by_id
     desk.newest_ms = past.newest_ms
+    desk.unpaid = past.unpaid
     desk.cycles, desk.last_opening = past.cycles, past.last_opening
     if resume:
         desk.attempts, desk.successes = past.attempts, past.successes

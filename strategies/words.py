@@ -493,6 +493,24 @@ class Trade:
     timestamp_ms: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeeTold:
+    """The fee of a fill whose trade was booked without it."""
+
+    cycle: int
+    role: Role
+    purpose: Kind
+    side: str
+    price: Decimal
+    fee: Decimal
+    fee_asset: str
+    liquidity: str
+    order_id: str
+    client_id: str
+    trade_id: str
+    timestamp_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class Carry:
     """Funding of a leg that fell due.
@@ -556,6 +574,7 @@ Command: TypeAlias = (
     | Note
     | Settled
     | Trade
+    | FeeTold
     | Carry
     | CycleDone
 )

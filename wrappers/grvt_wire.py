@@ -257,7 +257,7 @@ def decode_order(raw: Json) -> Order:
 
 @checked
 def decode_fill(raw: Json) -> Fill:
-    """One execution. The fee is in its currency, negative when received."""
+    """One execution. The fee is in its currency, negative when received; null: told later."""
     symbol = raw["instrument"]
     return Fill(
         id=raw["trade_id"],
@@ -267,7 +267,7 @@ def decode_fill(raw: Json) -> Fill:
         side="buy" if raw["is_buyer"] else "sell",
         price=Decimal(raw["price"]),
         size=Decimal(raw["size"]),
-        fee=Decimal(raw["fee"]),
+        fee=decimal(raw.get("fee")),
         # Older frames do not name the currency; a perpetual settles in its quote.
         fee_asset=raw.get("fee_currency") or symbol.split("_")[1],
         liquidity="taker" if raw["is_taker"] else "maker",

@@ -459,3 +459,27 @@ def test_fl_19_fills_are_read_page_after_page_to_the_last(row, pair):
     (quote,) = {fill.order.client_id: fill.order for fill in verdict.fills("P")}.values()
     assert len(trades(verdict, quote)) == 30
     assert verdict.counts[verdict.scenario.primary, "rest", "query_fills"] >= 15
+
+
+@pytest.mark.fault("FL-13", tier=2)
+@PAIRS
+@pytest.mark.parametrize("missing", ["fee=None", "price=None, fee=None"])
+def test_fl_13_no_hedge_waits_for_a_price_or_a_fee(row, missing, pair):
+    """The books are completed when the same fill is read with its fee."""
+    verdict = row(
+        f"P.ws_private.fill -> mutate({missing})",
+        "P.place.nth(1) -> fill(q, at=resting)",
+        outcome="R",
+        **ONCE,
+        **pair,
+    )
+    (fill,) = verdict.fills("P")
+    assert hedged_within(verdict, fill) < ENTRY
+    (trade,) = [t for t in journal(verdict, "trade") if t["client_id"] == fill.order.client_id]
+    told = [line["fee"] for line in journal(verdict, "fee")]
+    assert [fee for fee in (trade["fee"], *told) if fee is not None] == [_plain(fill.fee)]
+    assert verdict.summary["fees_unknown"] == 0
+
+
+def _plain(fee):
+    return f"{round(fee, 7).normalize():f}"
