@@ -125,7 +125,7 @@ def draw(seed: int, *, cycles: int = 50) -> Scenario:
         cycles=cycles,
         seed=seed,
         source="brisk",
-        config={"fill_timeout": 2},
+        config={"fill_timeout": 2, "resume": True},
         timeout=_PATIENCE + 6 * cycles,
     )
 
