@@ -350,3 +350,13 @@ def test_c_10_a_late_hedge_and_a_human_who_helps(row, at):
         outcome=("HF", "HE"),
     )
     assert {a["topic"] for a in journal(verdict, "alarm") if a["page"]} >= {"external", "halt"}
+    assert verdict.position("P") + verdict.position("H") == D("-0.1"), "his trade, and nothing else"
+    made = total(fills_of(verdict, "P", "maker")) - total(fills_of(verdict, "P", "unwind"))
+    sides = [(f.size if f.order.side == "sell" else -f.size) for f in ours(verdict, "H")]
+    assert sum(sides) == made, "of ours, each is offset once"
+    (helped,) = [traded_at(fill) for fill in verdict.fills("H") if not fill.order.client_id]
+    assert not [order for order in quotes(verdict) if began(order) > helped + SOON]
+
+
+def ours(verdict, leg):
+    return [fill for fill in verdict.fills(leg) if fill.order.client_id]
