@@ -35,6 +35,7 @@ from strategies.words import (
     Answered,
     BookTick,
     Cancel,
+    CancelAll,
     CancelFailed,
     Carry,
     Command,
@@ -175,6 +176,7 @@ class Driver:
         self._perform_table: Mapping[type, Callable[[Any], None]] = {
             Place: self._place,
             Cancel: self._cancel,
+            CancelAll: self._cancel_all,
             Query: self._query,
             Recover: self._recover,
             Renew: self._renew,
@@ -390,6 +392,10 @@ class Driver:
             self._fault(error)
         else:
             self._ask(self._questions.canceled(command, answer), failed)
+
+    def _cancel_all(self, command: CancelAll) -> None:
+        self._scribe.write("cancel_all", role=command.role)
+        self._ask(self._questions.swept(command), None)
 
     def _query(self, command: Query) -> None:
         silence = NotAnswered(command.role, command.client_id)

@@ -10,7 +10,7 @@ from strategies import external
 from strategies.desk import Desk, Phase
 from strategies.intake import hear
 from strategies.tracking import Tracked
-from strategies.words import ROLES, Kind, Query, Read, Reading, Role
+from strategies.words import ROLES, CancelAll, Kind, Query, Read, Reading, Role
 
 _ORPHAN_SECONDS = 2.0
 # Silence proves something once the venue takes a request no more; the proof itself takes so long.
@@ -107,6 +107,8 @@ def _expect_cancel(desk: Desk, order: Tracked) -> None:
     elif waited > _CANCEL_ALARM and not order.barred:
         order.barred = True
         desk.alarm("cancel", f"the {order.kind} order on {order.role} does not go away", page=True)
+        if desk.config.exclusive:
+            desk.say(CancelAll(order.role))
         desk.distrust(order.role, f"its {order.kind} order does not go away")
 
 

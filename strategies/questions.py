@@ -19,6 +19,7 @@ from strategies.words import (
     Answered,
     Cancel,
     CancelAcked,
+    CancelAll,
     CancelFailed,
     ClockRead,
     Event,
@@ -127,6 +128,13 @@ class Questions:
         except MpdexError as error:
             log.warning("%s of %s is not known now: %s", command.what, role, error)
         return None
+
+    async def swept(self, command: CancelAll) -> None:
+        """What came of it, the orders themselves tell."""
+        try:
+            await self._venues[command.role].cancel_orders(self._symbols[command.role])
+        except MpdexError as error:
+            log.warning("open orders on %s could not be canceled: %s", command.role, error)
 
     def refusal(self, role: Role, order: Order) -> Refusal | None:
         """Why an order was rejected, where its venue tells that with the order."""

@@ -368,6 +368,13 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class CancelAll:
+    """Ask for a cancel of every order in the market, whoever made it."""
+
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """Ask what became of one order; where it is not found, for the fills since `since_ms`, too.
 
@@ -563,6 +570,7 @@ class CycleDone:
 Command: TypeAlias = (
     Place
     | Cancel
+    | CancelAll
     | Query
     | Recover
     | Renew

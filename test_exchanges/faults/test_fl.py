@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
 import pytest
-from faults.moments import journal, seconds_at, sent
+from faults.moments import journal, resting, seconds_at, sent
 from faults.telling import (
     CALM,
     ENTRY,
@@ -24,6 +25,8 @@ from faults.telling import (
     total,
     traded_at,
 )
+
+from mpdex.sim.records import SimOrder
 
 D = Decimal
 PAIRS = pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["grvt", "backpack"])
@@ -316,7 +319,6 @@ def test_fl_14_somebody_elses_fill_is_never_ours(row, size, pair):
         f"P.at(1s) -> manual_trade({size})",
         tags=["external"],
         outcome="HF",
-        allow=("O1", "O2"),
         **ONCE,
         **pair,
     )
@@ -326,6 +328,34 @@ def test_fl_14_somebody_elses_fill_is_never_ours(row, size, pair):
     (quote,) = quotes(verdict)
     assert ended(quote) - began(quote) < 1 + 5
     assert hedges(verdict) == []
+
+
+@pytest.mark.fault("FL-14", tier=1)
+@PAIRS
+def test_fl_14_nor_is_the_fill_of_a_second_bots_order(row, pair):
+    """It rests at our price under an id of its own, and fills. We leave the rest of it alone, and
+    what it traded, too: that is its exposure, not ours (O2)."""
+
+    async def compete(lab):
+        quote = await resting(lab, 1)
+        theirs = SimOrder(
+            account=quote.account,
+            symbol=quote.symbol,
+            side=quote.side,
+            size=2 * quote.size,
+            price=quote.price,
+            client_id="99",
+        )
+        lab.own(theirs)
+        await asyncio.sleep(0.5)
+        lab.truth["P"].exchange.fill(theirs, quote.size)
+
+    verdict = row(during=compete, tags=["external"], outcome="HF", allow=("O2",), **ONCE, **pair)
+    theirs = next(order for order in verdict.orders("P") if order.client_id == "99")
+    assert theirs.live
+    assert journal(verdict, "trade") == []
+    assert hedges(verdict) == []
+    assert said(verdict, "foreign fill on primary")
 
 
 @pytest.mark.fault("FL-15", tier=1)

@@ -624,3 +624,21 @@ def test_oe_24_both_of_two_copies_are_taken_back_where_they_are_not(row):
     assert one.client_id == two.client_id
     assert max(ended(one), ended(two)) - began(one) < ENTRY
     assert one_after_another([two, *later])
+
+
+@pytest.mark.fault("OE-16", tier=1)
+@pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["socket", "rest"])
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_oe_16_everything_is_canceled_only_where_nobody_else_trades(row, exclusive, pair):
+    """Cancels of this one order are not done for 10 s; one of all orders would be."""
+    verdict = row(
+        "P.cancel.maker.between(0, 10s) -> ack_ok",
+        exclusive=exclusive,
+        outcome="R",
+        **CALM,
+        **pair,
+    )
+    first = quotes(verdict)[0]
+    assert len(journal(verdict, "cancel_all")) == exclusive
+    assert (ended(first) - began(first) < 12) is exclusive
+    assert one_after_another(quotes(verdict))
