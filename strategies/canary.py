@@ -35,9 +35,9 @@ _DISTANCE = Decimal("0.05")
 _OF_BAND = Decimal("0.8")
 # A notional minimum may be judged at a price a little below ours.
 _NOTIONAL_MARGIN = Decimal("1.02")
-# Seconds in which the stream, and a query, must show what was acknowledged. A stream that stays
-# silent for longer is made anew (`strategies.streams`), which says nothing about the account.
-_PATIENCE = 2.5
+# Seconds in which the stream, and a query, must show what was acknowledged: a query may be answered
+# with what was true some seconds ago.
+_PATIENCE = 6.0
 _ASK_EVERY = 0.5
 _READ_EVERY = 2.0
 # Seconds for one venue, whatever keeps it.
