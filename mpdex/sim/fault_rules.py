@@ -16,40 +16,30 @@ stand how often: `http(500) x 6`, `fill(q/10) x 10 at 5ms`, `http(401) once`.
 
 from __future__ import annotations
 
-import random
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal
 from fnmatch import fnmatchcase
 
+from mpdex.sim.fault_checks import check_rule
+from mpdex.sim.fault_parts import Action, Rule, phase_of
 from mpdex.sim.fault_words import (
     ACTORS,
     CONNECTION_ACTIONS,
     COUNTED,
     FILTERS,
-    FOREVER,
-    HALTS,
-    LASTING,
     OPS,
     PHASES,
     POINTS,
-    PROCESS,
     PROCESS_ACTIONS,
     REQUEST_ACTIONS,
-    SIGNALS,
     STREAM_ACTIONS,
     TIME,
     TRUTH_ACTIONS,
     BadRule,
-    parse_bps,
     parse_number,
-    parse_rate,
     parse_seconds,
     parse_signed_ms,
     parse_size,
 )
-from mpdex.types import OrderStatus
 
 __all__ = [
     "CONNECTION_ACTIONS",
@@ -71,94 +61,10 @@ ALIASES = {"truth_keep": "keep", "truth_drop_order": "drop_order"}
 _ACTIONS = REQUEST_ACTIONS | STREAM_ACTIONS | TRUTH_ACTIONS | PROCESS_ACTIONS
 _NAME = re.compile(r"[\w*?]+")
 _PREFIX = re.compile(r"([A-Za-z_*][\w*]*)\.(?=[A-Za-z_])")
-_SPAN = re.compile(TIME)
 _SUFFIX = re.compile(
     rf"\s*(?:x\s*(?P<times>\d+)|(?:at|every|each)\s+(?P<every>{TIME}|\d+)|(?P<once>once)"
     rf"|(?:for\s+)?(?P<lasts>{TIME})|(?P<number>\d+))(?=\s|$)"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """A word with arguments; filters have the same form.
-
-    Attributes:
-        venue, op: where it acts, if not where the rule looks.
-        times, every: how often it is done at once, and seconds between two.
-    """
-
-    name: str
-    args: tuple[str, ...] = ()
-    named: Mapping[str, str] = field(default_factory=dict)
-    venue: str = ""
-    op: str = ""
-    times: int | None = None
-    every: float = 0.05
-
-    def get(self, at: int, name: str, default: str = "") -> str:
-        """An argument by name, else by place."""
-        if name in self.named:
-            return self.named[name]
-        return self.args[at] if at < len(self.args) else default
-
-    def seconds(self, at: int = 0, name: str = "ms", default: str = "0") -> float:
-        return parse_seconds(self.get(at, name, default))
-
-    def number(self, at: int, name: str, default: str) -> Decimal:
-        return parse_number(self.get(at, name, default))
-
-    @property
-    def lasts(self) -> float:
-        """Seconds for which it acts once it has begun, as far as it says so."""
-        if self.name not in LASTING:
-            return 0.0
-        texts = [*self.args, *self.named.values()]
-        return max((_seconds_or_none(text) or 0.0 for text in texts), default=0.0)
-
-    @property
-    def span(self) -> float:
-        """Seconds for which a state shall hold: the argument that is a time with its unit."""
-        texts = [text for text in self.args if _SPAN.fullmatch(text.strip())]
-        return parse_seconds(self.named.get("for", texts[-1] if texts else "0"))
-
-
-@dataclass(slots=True, eq=False)
-class Rule:
-    """One line. `flags` are further words that the situation must have (`fill`, `reduce_only`)."""
-
-    text: str
-    venue: str
-    op: str
-    filters: tuple[Action, ...]
-    flags: tuple[str, ...]
-    actions: tuple[Action, ...]
-    added: float = 0.0
-    seen: int = 0
-    spent: int = 0
-    fired: int = 0
-    dice: dict[str, random.Random] = field(default_factory=dict)
-    timed: bool = False  # acted at its time, not on requests or frames
-    early: bool = False  # about a few frames, of whatever kind, and entered before the run
-    times: int | None = None  # fires so often at most; None: for ever
-
-    @property
-    def process(self) -> bool:
-        return self.venue in PROCESS
-
-    @property
-    def counted(self) -> bool:
-        """Whether it counts what it sees: then what precedes the trading does not count."""
-        return any(f.name in ("nth", "every") for f in self.filters)
-
-    @property
-    def window(self) -> tuple[float, float] | None:
-        """Seconds from which and until which it holds."""
-        for test in self.filters:
-            if test.name == "between":
-                return test.seconds(0, "t0"), test.seconds(1, "t1", f"{FOREVER:.0f}s")
-            if test.name == "at":
-                return test.seconds(), FOREVER
-        return None
 
 
 # --------------------------------------------------------------------------- reading
@@ -182,15 +88,10 @@ def parse_rule(line: str) -> Rule:
         words = [_parse_call(part) for part in parts if part]
         actions = [_parse_action(part) for part in _split(tail, ",+")] if arrow else []
         rule = _assemble(text, words, actions)
-        _check(rule)
+        check_rule(rule)
     except BadRule as error:
         raise BadRule(f"in fault rule {text!r}: {error.detail}") from error
     return rule
-
-
-def phase_of(action: Action) -> str:
-    """When a `fill` happens."""
-    return action.get(1, "at", "now")
 
 
 def _assemble(text: str, words: list[Action], actions: list[Action]) -> Rule:
@@ -289,127 +190,6 @@ def _default_op(rule: Rule) -> str:
     return "ws_private" if action.name in STREAM_ACTIONS else "truth"
 
 
-# --------------------------------------------------------------------------- checking
-
-
-def _check(rule: Rule) -> None:
-    if rule.process:
-        known = PROCESS_ACTIONS
-    elif rule.op in ("truth", "trade"):
-        known = TRUTH_ACTIONS | CONNECTION_ACTIONS
-    elif rule.op.startswith("ws"):
-        known = STREAM_ACTIONS | TRUTH_ACTIONS
-    else:
-        known = REQUEST_ACTIONS | TRUTH_ACTIONS
-    for action in rule.actions:
-        elsewhere = action.venue and action.name in TRUTH_ACTIONS | CONNECTION_ACTIONS
-        if action.name not in known and rule.op != "*" and not elsewhere:
-            raise BadRule(f"{action.name!r} is not an action of {rule.op or rule.venue}")
-        check = _CHECKS.get(action.name)
-        if check is not None:
-            check(action)
-    for test in rule.filters:
-        _FILTER_CHECKS[test.name](test)
-
-
-def _one_of(at: int, name: str, known: frozenset[str]) -> Callable[[Action], object]:
-    def check(action: Action) -> None:
-        word = action.get(at, name)
-        if word and word not in known:
-            raise BadRule(f"{action.name} takes {', '.join(sorted(known))}, not {word!r}")
-
-    return check
-
-
-def _check_fill(action: Action) -> None:
-    parse_size(action.get(0, "qty", "q"), Decimal(1))
-    phase = phase_of(action)
-    if phase not in PHASES and phase != "now":
-        raise BadRule(f"no such phase {phase!r}; there are {', '.join(PHASES)}")
-    action.seconds(9, "report_delay")
-    action.seconds(2, "after")
-
-
-def _check_halt(action: Action) -> None:
-    if not _SPAN.fullmatch(action.get(0, "mode")):
-        _one_of(0, "mode", HALTS)(action)
-
-
-def _check_ack_then(action: Action) -> None:
-    event = action.get(0, "event", "rejected").lower()
-    if event != "none" and event not in [status.value for status in OrderStatus]:
-        raise BadRule(f"no such event {event!r}")
-    action.seconds(1, "ms")
-
-
-def _whole(at: int, name: str, default: str = "1") -> Callable[[Action], object]:
-    def check(action: Action) -> None:
-        text = action.get(at, name, default)
-        if not text.isdecimal():
-            raise BadRule(f"{action.name} takes a whole number, not {text!r}")
-
-    return check
-
-
-def _check_process(action: Action) -> None:
-    for word in (*action.args, *action.named.values()):
-        if not word.isalpha() and word not in POINTS:
-            raise BadRule(f"no such point {word!r}; there are {', '.join(sorted(POINTS))}")
-
-
-def _check_signal(action: Action) -> None:
-    _one_of(0, "name", SIGNALS)(action)
-    _check_process(action)
-
-
-def _time(action: Action) -> object:
-    return action.seconds()
-
-
-def _size(action: Action) -> object:
-    return parse_size(action.get(0, "qty", "all"), Decimal(1))
-
-
-_CHECKS: Mapping[str, Callable[[Action], object]] = {
-    **dict.fromkeys(
-        ("disconnect", "silence", "delay", "stale", "stale_snapshot", "suspend"), _time
-    ),
-    **dict.fromkeys(("liquidate", "adl", "manual_trade", "thin"), _size),
-    **dict.fromkeys(("step", "skew"), lambda action: parse_signed_ms(action.get(0, "ms", "0"))),
-    **dict.fromkeys(("lose", "duplicate", "gap", "corrupt", "page", "tear"), _whole(0, "n")),
-    "handshake": _whole(0, "status", "429"),
-    "http": _whole(0, "status", "500"),
-    "reorder": _whole(0, "window", "2"),
-    "replay": _whole(0, "n"),
-    "move": lambda action: parse_bps(action.get(0, "bps", "0")),
-    "fund": lambda action: parse_rate(action.get(0, "rate", "0")),
-    "withdraw": lambda action: parse_rate(action.get(0, "part", "0")),
-    "set_leverage": lambda action: action.number(0, "x", "1"),
-    "fill": _check_fill,
-    "halt": _check_halt,
-    "ack_then": _check_ack_then,
-    "crash": _check_process,
-    "signal": _check_signal,
-}
-
-
-def _check_between(test: Action) -> None:
-    if test.seconds(0, "t0") > test.seconds(1, "t1", f"{FOREVER:.0f}s"):
-        raise BadRule("the window ends before it begins")
-
-
-_FILTER_CHECKS: Mapping[str, Callable[[Action], object]] = {
-    "nth": _whole(0, "n"),
-    "every": _whole(0, "n"),
-    "prob": lambda test: test.number(0, "p", "0"),
-    "between": _check_between,
-    "at": _time,
-    "side": _one_of(0, "side", frozenset({"buy", "sell"})),
-    "transport": _one_of(0, "transport", frozenset({"rest", "ws"})),
-    "when": lambda test: test,
-}
-
-
 # --------------------------------------------------------------------------- words and brackets
 
 
@@ -499,10 +279,3 @@ def _unquote(text: str) -> str:
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1]
     return text
-
-
-def _seconds_or_none(text: str) -> float | None:
-    try:
-        return parse_seconds(text)
-    except BadRule:
-        return None
