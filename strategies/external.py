@@ -83,6 +83,18 @@ def busy(desk: Desk, role: Role) -> bool:
     return any(order.role == role for order in desk.active.values()) or bool(desk.orphans)
 
 
+def within_reach(desk: Desk, role: Role, position: Decimal) -> bool:
+    """Whether a position differs from our fills by no more than our open orders may have traded.
+
+    A greater difference is somebody else's doing, and says nothing about the fate of an order.
+    """
+    difference = position - desk.expected(role)
+    rests = [signed(o.side, o.remaining) for o in desk.active.values() if o.role == role]
+    lowest = sum((rest for rest in rests if rest < 0), ZERO)
+    highest = sum((rest for rest in rests if rest > 0), ZERO)
+    return bool(difference) and lowest <= difference <= highest
+
+
 def lasting(desk: Desk, role: Role) -> bool:
     """Whether a second reading says the same, and nothing is under way that trades at once: a quote
     that rests explains no difference."""
@@ -112,8 +124,8 @@ def judge(desk: Desk) -> None:
     hand is seen as one."""
     if not desk.suspicions or not all(_ripe(desk, role) for role in desk.suspicions):
         return
-    if desk.phase is Phase.RECONCILING:
-        desk.stop(3, f"unexplained: {_differences(desk)}; --adopt-baseline keep or close goes on")
+    if desk.phase is Phase.RECONCILING or unexplained(desk):
+        _judge_at_start(desk)
         return
     changes, text = dict(desk.suspicions), _differences(desk)
     desk.suspicions.clear()
@@ -124,6 +136,23 @@ def judge(desk: Desk) -> None:
         desk.stop(4, f"external change: {text}")
     for role in changes:
         desk.distrust(role, "after an external change")
+
+
+def unexplained(desk: Desk) -> bool:
+    """Whether the run ends because it found what earlier runs cannot have left."""
+    return desk.exit_code == 3 and bool(desk.suspicions)
+
+
+def _judge_at_start(desk: Desk) -> None:
+    """It happened while nobody looked: the operator says whose it is."""
+    if desk.config.adopt_baseline != "keep":
+        desk.stop(3, f"unexplained: {_differences(desk)}; --adopt-baseline keep or close goes on")
+        return
+    desk.note(f"left alone: {_differences(desk)}", urgent=True)
+    for role, suspicion in desk.suspicions.items():
+        desk.baseline[role] = desk.baseline.get(role, ZERO) + suspicion.difference
+        desk.distrust(role, "its baseline is another")
+    desk.suspicions.clear()
 
 
 def _ripe(desk: Desk, role: Role) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -79,7 +80,8 @@ async def open_run(
             "then start with --force"
         )
     if config.adopt_baseline == "close" and legs:
-        await _close_first(legs, venues, clock, config)
+        await _close_first(config, venues, clock, legs, past)
+        past = past.closed(clock.now_ms())
     setup = await examine(config, venues, clock, past)
     past = taken_over(config, past, setup.held)
     if past.finished:
@@ -138,9 +140,12 @@ def _remember_basis(desk: Desk, past: Past) -> None:
 
 
 async def _close_first(
-    legs: Mapping[Role, Leg], venues: Venues, clock: Clock, config: HedgeConfig
+    config: HedgeConfig, venues: Venues, clock: Clock, legs: Mapping[Role, Leg], past: Past
 ) -> None:
     """`--adopt-baseline close`: whatever is there, ours or not, is closed before the run."""
+    last_ms = max((order.sent_ms for order in past.unsettled), default=0)
+    weak_ms = last_ms + config.weak_bound * 1000  # what was sent then can no longer arrive
+    await asyncio.sleep(max(weak_ms - clock.now_ms(), 0) / 1000)
     try:
         outcome = await flatten(await hands_on(venues, legs, clock, exclusive=config.exclusive))
     except MpdexError as error:

@@ -85,8 +85,8 @@ class Outputs:
         """The first line of this run; on the disk when it returns."""
         self.journal.write("session", **header)
         self.journal.sync()
-        if not header["resumed"]:
-            self.report = Report.begin(header)
+        self.report = self.report if header["resumed"] else Report()
+        self.report.hold(header)
 
     def catch_up(self, trade: Mapping[str, Any] | None, cycle: Mapping[str, Any] | None) -> None:
         """Writes the last rows of an interrupted run, where they are missing.

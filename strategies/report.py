@@ -82,15 +82,12 @@ class Report:
             case "cycle":
                 self._add_cycle(record)
 
-    @classmethod
-    def begin(cls, header: Mapping[str, Any]) -> Report:
-        """Of a new session: what it finds is valued as if it had been bought at that moment."""
-        report = cls()
-        for role, leg in report.legs.items():
-            leg.position = Decimal(header["held"][role])
-            leg.quote = header.get("quotes", {}).get(role, "")
-            leg.cash = -leg.position * Decimal(header["mids"][role])
-        return report
+    def hold(self, header: Mapping[str, Any]) -> None:
+        """At the start of a session: what is found there counts as if it were traded now."""
+        for role, leg in self.legs.items():
+            difference = Decimal(header["held"][role]) - leg.position
+            leg.position += difference
+            leg.cash -= difference * Decimal(header["mids"][role])
 
     def _add_trade(self, trade: Mapping[str, Any]) -> None:
         leg = self.legs[trade["role"]]
@@ -213,8 +210,9 @@ def from_journal(records: Iterable[Mapping[str, Any]]) -> Report:
     """The report of a journal: of its last session, with those that it went on from."""
     report = Report()
     for record in records:
-        if record["kind"] == "session" and not record["resumed"]:
-            report = Report.begin(record)
+        if record["kind"] == "session":
+            report = report if record["resumed"] else Report()
+            report.hold(record)
         report.add(record)
     return report
 

@@ -26,7 +26,7 @@ from mpdex.utils.precision import plain
 from strategies.config import HedgeConfig
 from strategies.cycles import tally
 from strategies.desk import Cycle, Desk, Setup
-from strategies.ledger import ZERO, Account, Exposure, Ledger, OrderKey, counted
+from strategies.ledger import ZERO, Exposure, Ledger, OrderKey, counted
 from strategies.report import Report
 from strategies.tracking import Tracked
 from strategies.words import ROLES, Kind, Refusal, Role, Trade
@@ -64,6 +64,7 @@ class Past:
         basis: the last saved state of the basis model, with its time.
         trade, cycle: the last lines of these kinds.
         lost: the journal is of no use; only the venues know.
+        emptied: what the ledger holds is not there any more.
         report: of the last session.
     """
 
@@ -90,6 +91,7 @@ class Past:
     cycle: Line | None = None
     report: Report = field(default_factory=Report)
     lost: bool = False
+    emptied: bool = False
 
     @property
     def unsettled(self) -> list[Tracked]:
@@ -104,12 +106,12 @@ class Past:
 
     @property
     def pair_open(self) -> bool:
-        return any(self.ledger.position(role) for role in ROLES)
+        return any(self.held.values())
 
     @property
     def held(self) -> dict[Role, Decimal]:
         """Signed, by our fills."""
-        return {role: self.ledger.position(role) for role in ROLES}
+        return {role: ZERO if self.emptied else self.ledger.position(role) for role in ROLES}
 
     @property
     def began_ms(self) -> int:
@@ -126,11 +128,23 @@ class Past:
 
     def expected(self, role: Role) -> Decimal:
         """What the venue should show."""
-        return self.baseline[role] + self.ledger.position(role)
+        return self.baseline[role] + self.held[role]
 
     def without_positions(self) -> Past:
-        """The same memory of orders, with nothing held."""
-        return replace(self, ledger=Ledger(), baseline=dict.fromkeys(ROLES, ZERO))
+        """The same memory of orders and sums, with nothing held."""
+        return replace(self, emptied=True, baseline=dict.fromkeys(ROLES, ZERO))
+
+    def closed(self, now_ms: int) -> Past:
+        """After both venues were made flat, whatever was there: nothing of before is to come."""
+        return replace(
+            self.without_positions(),
+            code=0,
+            last_ms=now_ms + _OVERLAP_MS,
+            orders={},
+            by_id={},
+            newest_ms=dict.fromkeys(ROLES, 0),
+            open_cycles={},
+        )
 
 
 # --------------------------------------------------------------------------- reading
@@ -217,8 +231,9 @@ class _Reader:
             self._past = past = Past(crashes=past.crashes)
         if not line["resumed"]:
             past.attempts = past.successes = 0
-            past.ledger = valued(_numbers(line["held"]), _numbers(line["mids"]))
-            past.report = Report.begin(line)
+            past.ledger, past.report = Ledger(), Report()
+        move(past.ledger, _numbers(line["held"]), _numbers(line["mids"]))
+        past.report.hold(line)
         self._adopted.clear()
         past.session, past.code = line["session"], None
         past.started_ms = past.last_ms = _ms(line)
@@ -395,14 +410,14 @@ class _Reader:
         self._past.basis = line
 
 
-def valued(held: Mapping[Role, Decimal], mids: Mapping[Role, Decimal]) -> Ledger:
-    """Positions as if they had been bought now: where a new session's account begins."""
-    return Ledger(
-        accounts={
-            role: Account(position=held[role], cash=-held[role] * mids.get(role, ZERO))
-            for role in ROLES
-        }
-    )
+def move(ledger: Ledger, held: Mapping[Role, Decimal], mids: Mapping[Role, Decimal]) -> Ledger:
+    """Positions as they are found, as if the difference had been traded now."""
+    for role in ROLES:
+        account = ledger.accounts[role]
+        difference = held[role] - account.position
+        account.position += difference
+        account.cash -= difference * mids.get(role, ZERO)
+    return ledger
 
 
 # --------------------------------------------------------------------------- what is found
@@ -458,7 +473,7 @@ def taken_over(config: HedgeConfig, past: Past, held: Mapping[Role, Decimal]) ->
     """What a run that starts now has from earlier ones: all, or only the memory of orders."""
     if past.lost:
         ours = dict.fromkeys(ROLES, ZERO) if config.adopt_baseline == "keep" else held
-        return replace(past, ledger=valued(ours, {}))
+        return replace(past, ledger=move(Ledger(), ours, {}))
     return past if goes_on(config, past, held) else past.without_positions()
 
 
@@ -479,7 +494,7 @@ def restore(
         mids: what a position that was found is worth now.
     """
     desk = Desk(setup, now=now, phase_since=now)
-    desk.ledger = past.ledger if resume else valued(past.held, mids)
+    desk.ledger = move(past.ledger if resume else Ledger(), past.held, mids)
     desk.ledger.exposure_record = Exposure(now=desk.ledger.exposure, since=now)
     desk.known = past.orders
     desk.by_id = past.by_id

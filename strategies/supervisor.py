@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from strategies.cycle_report import report_cycles
 from strategies.desk import Cycle, Desk
+from strategies.external import unexplained
 from strategies.guards import first_reason, reduce_reason, session_over_limit
 from strategies.hedging import expose
 from strategies.maker import flatten
@@ -196,7 +197,7 @@ def drained(desk: Desk) -> str:
         return "third signal"
     if not quiet(desk) or desk.ended or _pair_to_close(desk):
         return ""
-    if all(desk.verified.values()):
+    if all(desk.verified.values()) or unexplained(desk):
         return desk.exit_reason
     if desk.now - desk.phase_since > desk.config.recover_limit:
         desk.exit_code = desk.exit_code if desk.exit_code == 3 else 4

@@ -75,7 +75,7 @@ class Pair:
             self.flat_after.append(now - self._since)
             self._since = None
 
-    async def run(self, logs: Path, **changes: Change) -> HedgeResult:
+    async def run(self, logs: Path, *, locks: Path | None = None, **changes: Change) -> HedgeResult:
         options = {"size": Decimal("0.01"), "iterations": 10, **changes}
         config = HedgeConfig(primary=PRIMARY, hedge=HEDGE, ticker="ETH", logs=logs, **options)
         return await run_hedge(
@@ -85,6 +85,7 @@ class Pair:
             clock=self.world.clock,
             rng=random.Random(7),
             stop=self.stop,
+            locks=locks,
         )
 
 
