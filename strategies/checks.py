@@ -28,6 +28,7 @@ class Reading:
     """What one venue said; None: it did not, or was not asked.
 
     Attributes:
+        ours: how many open orders of the market bear this program's mark.
         silent: why it is asked nothing more.
     """
 
@@ -42,6 +43,7 @@ class Reading:
     skew_ms: float | None = None
     mid: Decimal | None = None
     session_expires_ms: int | None = None
+    ours: int = 0
     silent: str = ""
     unread: dict[str, str] = field(default_factory=dict)
 
@@ -269,6 +271,19 @@ def liquidation_distance(position: Position, reading: Reading) -> Decimal | None
     value = sum((size * at for size, at in zip(sizes, prices, strict=True)), ZERO)
     kept = _HALF / reading.reach if reading.reach else _MAINTENANCE
     return reading.collateral["total"] / value - kept
+
+
+def check_orders(config: HedgeConfig, reading: Reading, found: Findings) -> None:
+    """Orders with our mark: those of a run that was interrupted are known, others may be somebody's
+    who trades this account now."""
+    if not reading.ours:
+        return
+    text = f"{reading.ours} open orders are of this program, and no journal here tells of them"
+    if config.exclusive:
+        found.warn("orders", f"{text}; they will be canceled", reading.role)
+        return
+    fix = "stop the run that made them, cancel them (mpdex flatten), or say --exclusive"
+    found.refuse("orders", f"{text}; {fix}", reading.role, opening=True)
 
 
 def check_session(reading: Reading, now_ms: int, found: Findings) -> None:

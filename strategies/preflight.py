@@ -109,7 +109,7 @@ async def inspect(
         markets = {role: market for role, r in readings.items() if (market := r.market)}
         checks.check_sizes(config, markets, found)
     for role in listed:
-        await _read_account(seen, role, change=change)
+        await _read_account(seen, role, past or Past(), change=change)
         await _start_streams(seen, role)
     if steady:
         books = {role: book for role in ROLES if (book := _book_of(seen, role)) is not None}
@@ -124,6 +124,7 @@ async def inspect(
         checks.check_margin(config, reading, found)
         checks.check_liquidation(config, reading, found)
         checks.check_session(reading, clock.now_ms(), found)
+        checks.check_orders(config, reading, found)
     held = objections(config, past or Past(), seen.held, seen.started_ms)
     found.judge("positions", held, "nothing is in the way")
     _look_ahead(seen)
@@ -152,7 +153,7 @@ async def _read_market(seen: Inspection, role: Role) -> None:
     seen.readings[role].market = market
 
 
-async def _read_account(seen: Inspection, role: Role, *, change: bool) -> None:
+async def _read_account(seen: Inspection, role: Role, past: Past, *, change: bool) -> None:
     reading, venue = seen.readings[role], seen.venues[role]
     assert reading.market is not None
     symbol, wanted = reading.market["symbol"], seen.config.leverage
@@ -168,6 +169,9 @@ async def _read_account(seen: Inspection, role: Role, *, change: bool) -> None:
     reading.fees = await _ask(seen, role, "fees", lambda: venue.get_fees(symbol))
     reading.funding = await _ask(seen, role, "funding", lambda: venue.get_funding_rate(symbol))
     reading.session_expires_ms = venue.session_expires_ms
+    orders = await _ask(seen, role, "orders", lambda: venue.read_open_orders(symbol), need=True)
+    marked = [id for o in orders or () if venue.owns(id := o["client_order_id"])]
+    reading.ours = sum((role, id) not in past.orders for id in marked)
 
 
 async def _ask(

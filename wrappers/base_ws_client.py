@@ -40,6 +40,7 @@ _decode_json = msgspec.json.Decoder(float_hook=Decimal).decode
 
 # Messages a slow `_handle_message` may fall behind by before its data is called stale.
 _BACKLOG = 10_000
+_REPLACE_EVERY = 60.0  # seconds
 
 
 class State(StrEnum):
@@ -123,7 +124,8 @@ class BaseWSClient(ABC):
         self._engine = engine
         self._door = door
         self._ssl_context = ssl_context
-        self._running = False
+        self._running = self._closed = False
+        self._replaced = -_REPLACE_EVERY  # when its owner was replaced last
         self._task: asyncio.Task[None] | None = None
         self._group: asyncio.TaskGroup | None = None
         self._first: asyncio.Future[None] | None = None
@@ -171,17 +173,34 @@ class BaseWSClient(ABC):
             (UsageError, AuthError of the login).
         """
         if self._task is None or self._task.done():
-            self._running = True
+            self._running, self._closed = True, False
             self.state = State.CONNECTING
             self._first = asyncio.get_running_loop().create_future()
             self._first.add_done_callback(_retrieve)
-            self._task = asyncio.create_task(self._own(), name=self.name)  # noqa: TID251  (owner)
+            self._begin()
         assert self._first is not None
         await asyncio.shield(self._first)
 
+    def _begin(self) -> None:
+        self._task = asyncio.create_task(self._own(), name=self.name)  # noqa: TID251  (owner)
+        self._task.add_done_callback(self._owner_ended)
+
+    def _owner_ended(self, task: asyncio.Task[None]) -> None:
+        """An owner that breaks is replaced, once a minute; a connection without one is dead."""
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            return
+        log.error("%s: the connection's owner broke", self.name, exc_info=error)
+        now = self.clock.monotonic()
+        connected = self._first is not None and self._first.done() and not self._first.exception()
+        if connected and not self._closed and now >= self._replaced + _REPLACE_EVERY:
+            self._replaced = now
+            self._running, self.state = True, State.CONNECTING
+            self._begin()
+
     async def close(self) -> None:
         """Close, and wait until nothing of the connection is left."""
-        self._running = False
+        self._running, self._closed = False, True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

@@ -106,7 +106,7 @@ def test_each_question_is_asked_once(tmp_path: Path) -> None:
 
     for counts in on_stage(nothing, tmp_path, {}, act):
         assert set(counts.values()) == {1}
-        assert counts.total() == 6
+        assert counts.total() == 7
 
 
 def test_the_cost_of_a_cycle_and_its_break_even(tmp_path: Path) -> None:
