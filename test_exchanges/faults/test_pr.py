@@ -265,7 +265,7 @@ def test_pr_06_hours_and_five_hundred_foreign_trades_later(row):
 
 @pytest.mark.fault("PR-10", tier=1)
 def test_pr_10_a_second_run_on_the_same_accounts_is_refused(row, monkeypatch, tmp_path):
-    """By its lock, whatever its folder is; and while the first one lives nothing of it is touched."""
+    """By its lock, whatever its folder is; nothing of the first one is touched."""
     locks = tmp_path / "locks"
     monkeypatch.setattr("mpdex.lab.lab.run_hedge", partial(run_hedge, locks=locks))
     second = {}
@@ -525,7 +525,7 @@ def test_pr_16_what_is_remembered_is_bounded(row, monkeypatch):
 
     async def during(lab):
         for cycles in (60, 180):
-            await until(lambda: len(sent(lab, "P", "maker")) >= cycles)
+            await until(lambda n=cycles: len(sent(lab, "P", "maker")) >= n)
             gc.collect()
             counts[cycles] = sum(isinstance(o, KEPT) for o in gc.get_objects())
 
