@@ -25,6 +25,7 @@ from faults.moments import (
 
 from exchange_factory import create_exchange
 from mpdex.conformance.proxy import CountingProxy
+from mpdex.sim.acts import Lost
 from mpdex.sim.run import EPOCH_NS, start
 from mpdex.types import Topic
 from mpdex.utils.clock import LoopClock
@@ -106,6 +107,35 @@ def test_ws_04_a_connection_without_its_login_is_not_live(row, again):
     verdict = row(cycles=4, outcome="R", during=during)
     assert verdict.counts["grvt", "rest", "auth"] >= 3, "a new login after the refused one"
     assert "recovering" in verdict.visited
+
+
+@pytest.mark.fault("WS-04", tier=1)
+@pytest.mark.parametrize("leg", ["P", "H"])
+def test_ws_04_a_subscription_nobody_confirmed_is_none(row, leg):
+    """After the loss one of the venue's confirmations is missing. Where a venue confirms, the
+    connection is made again; where it confirms nothing, what is answered about the first order and
+    not told by the stream gives it away; until then quotes are sent in good faith."""
+
+    async def during(lab):
+        await resting(lab, 2)
+        host = lab.world.server.hosts[lab.venue(leg)]
+        accept, ignored = host.venue.accept_message, []
+
+        def deaf(conn, text):
+            private = "account." in text or (conn.private and '"v1.order"' in text)
+            if not ignored and "subscribe" in text.lower() and private:
+                ignored.append(text)
+                return Lost.SILENCE
+            return accept(conn, text)
+
+        host.venue.accept_message = deaf
+        lab.faults.add(f"{leg}.ws_private.disconnect(0s)")
+        await until(lambda: ignored)
+
+    unconfirmed = ("O7",) if leg == "H" else ()
+    verdict = row(cycles=20, outcome="R", during=during, allow=unconfirmed)
+    assert verdict.counts[verdict.scenario.roles[leg], "ws", "connect"] >= 4, "made again"
+    assert max(to_hedge(verdict)) < 5.0
 
 
 @pytest.mark.fault("WS-05", tier=1)
