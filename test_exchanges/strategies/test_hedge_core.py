@@ -6,13 +6,16 @@ from decimal import Decimal
 
 import pytest
 
+from mpdex.types import OrderStatus
 from strategies.desk import Phase, State
 from strategies.hedge_core import MAY_PLACE, TABLE, WORK, step
 from strategies.words import (
     ROLES,
     Answered,
     CancelAcked,
+    FillSeen,
     Kind,
+    OrderSeen,
     OutcomeNotKnown,
     PlaceRefused,
     Refusal,
@@ -110,6 +113,46 @@ def test_a_report_counts_at_once_and_its_fill_moves_nothing() -> None:
     world.feed(fill)
     assert world.desk.ledger.position("primary") == 4
     assert [trade.size for trade in world.trades] == [D(4)]
+
+
+def test_an_end_that_makes_no_sense_is_settled_by_a_position_that_agrees() -> None:
+    """The venue says "filled" of an order of which it has told four of ten."""
+    world, quote = quoting_world()
+    world.land(quote, 0)
+    world.execute(quote, D(4))
+    report = next(event for event in world.mail if isinstance(event, OrderSeen))
+    order = {**report.order, "filled": D(4), "status": OrderStatus.FILLED}
+    world.mail.clear()
+
+    def answer(position: Decimal | None) -> None:
+        world.feed(Answered("primary", quote.request.client_id, order, position=position))
+
+    answer(None)
+    slot = world.desk.slot
+    assert slot is not None
+    assert slot.unconfirmed
+    world.now += 1
+    answer(D(4))
+    assert world.desk.slot is slot, "the report of the rest may only be late"
+    world.now += 3
+    answer(D(10))
+    assert world.desk.slot is slot, "the position says otherwise"
+    answer(D(4))
+    assert slot.settled
+    assert slot.cum == 4
+
+
+def test_a_fill_of_an_unknown_order_has_the_nameless_ones_asked_about_at_once() -> None:
+    world, quote = quoting_world()
+    world.land(quote, 0)
+    world.execute(quote, D(4))
+    seen = next(event for event in world.mail if isinstance(event, FillSeen))
+    world.mail.clear()
+    world.feed(FillSeen("primary", {**seen.fill, "client_order_id": None}))
+    assert [type(event) for event in world.mail] == [Answered]
+    world.deliver(0)
+    assert world.desk.ledger.position("primary") == 4
+    assert not world.desk.orphans
 
 
 def test_no_quote_while_the_rest_of_a_hedge_is_owed() -> None:
