@@ -202,6 +202,17 @@ class PaperVenue:
         self._end(order, OrderStatus.CANCELED)
         return _answered(order)
 
+    async def cancel_orders(
+        self, symbol: str, open_orders: Sequence[Order] | None = None
+    ) -> list[Order]:
+        """Ends the given orders, or all of one market."""
+        wanted = await self.get_open_orders(symbol) if open_orders is None else open_orders
+        resting = (self._resting.get(order["client_order_id"] or "") for order in wanted)
+        ended = [order for order in resting if order is not None]
+        for order in ended:
+            self._end(order, OrderStatus.CANCELED)
+        return ended
+
     async def get_order(
         self, symbol: str, order_id: str | None = None, *, client_order_id: str | None = None
     ) -> Order:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from strategies.desk import Cycle, Desk
+from strategies.cycles import Cycle
+from strategies.desk import Desk
 from strategies.intake import inferred_trade
 from strategies.words import CycleDone
 

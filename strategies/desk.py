@@ -13,14 +13,17 @@ from decimal import Decimal
 from enum import StrEnum
 from itertools import islice
 
-from mpdex.types import Fees, Fill, Lane, Market, Order, OrderRequest, Side, TimeInForce
+from mpdex.types import Lane, Order, OrderRequest, Side, TimeInForce
 from mpdex.utils.orders import News
 from strategies.canary import Canary
 from strategies.config import HedgeConfig
+from strategies.cycles import Cycle
 from strategies.guards import Facts
-from strategies.ledger import ZERO, Exposure, Ledger, OrderKey
+from strategies.ledger import ZERO, Ledger, OrderKey
 from strategies.lessons import Lessons
-from strategies.quoting import Rest, lattice
+from strategies.pending import Episode, Orphan, Suspicion
+from strategies.quoting import lattice
+from strategies.setup import Setup
 from strategies.tracking import Tracked
 from strategies.words import (
     ROLES,
@@ -29,7 +32,6 @@ from strategies.words import (
     BookTick,
     Cancel,
     Command,
-    Event,
     FundingRead,
     Kind,
     Note,
@@ -37,7 +39,6 @@ from strategies.words import (
     Reading,
     Recover,
     Role,
-    Source,
 )
 
 # Orders kept after they settled, so that a late fill is still ours: 24 h of fast trading.
@@ -76,154 +77,6 @@ class Phase(StrEnum):
 
 
 HALTED = (Phase.HALTED_FLAT, Phase.HALTED_EXPOSED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
-    """What was found out before the first order.
-
-    Attributes:
-        bounds: seconds after which a venue refuses a late order request.
-        taker_bounds: the same for an order that must trade at once, where it is shorter.
-        acks: seconds after which a missing answer means "not known".
-        baseline: signed positions that were there before and are no part of the run.
-        held: signed positions as they were found, whosever they are.
-        started, started_ms: the same moment, monotonic and since the epoch.
-        session_ms: when the session began whose fills are ours; None: it begins now.
-        fees: what each venue charges, where it tells.
-        weak: venues without an order that cannot fill; silent: whose private stream does not tell
-            of an immediate order that found nothing.
-        readings: what was asked already of what the gates ask for.
-        notes: for the log.
-        objections: why no pair may be opened, once what an earlier run left is neutral.
-    """
-
-    config: HedgeConfig
-    markets: dict[Role, Market]
-    bounds: Mapping[Role, float]
-    acks: Mapping[Role, float]
-    baseline: Mapping[Role, Decimal]
-    new_id: Mapping[Role, Callable[[], str]]
-    started: float
-    started_ms: int
-    session_ms: int | None = None
-    held: Mapping[Role, Decimal] = field(default_factory=dict)
-    fees: Mapping[Role, Fees | None] = field(default_factory=dict)
-    taker_bounds: Mapping[Role, float] = field(default_factory=dict)
-    weak: frozenset[Role] = frozenset()
-    silent: frozenset[Role] = frozenset()
-    readings: tuple[Event, ...] = ()
-    notes: tuple[str, ...] = ()
-    objections: tuple[str, ...] = ()
-
-    def bound(self, role: Role, *, immediate: bool) -> float:
-        """Seconds after which a request can no longer become an order."""
-        bound = self.bounds[role]
-        return min(bound, self.taker_bounds.get(role, bound)) if immediate else bound
-
-    @property
-    def began_ms(self) -> int:
-        """No fill before this is ours."""
-        return self.started_ms if self.session_ms is None else self.session_ms
-
-    def wall_ms(self, now: float) -> int:
-        return self.started_ms + int((now - self.started) * 1000)
-
-
-@dataclass(slots=True)
-class Cycle:
-    """One attempt: a quote, its requotes, and the hedges of what filled."""
-
-    number: int
-    kind: Kind
-    side: Side
-    closing: bool
-    size: Decimal
-    started: float
-    aged_from: float
-    exposure: Exposure
-    counts: bool = True  # as an attempt; what only closes the pair at the end does not
-    restarted: bool = False
-    leads: bool = False  # a tick before the others is enough
-    over: bool = False
-    requotes: int = 0
-    rest: Rest | None = None
-    reason: str = ""
-    basis_bps: Decimal | None = None
-    edge_bps: Decimal | None = None
-    keys: list[OrderKey] = field(default_factory=list)
-    quotes: list[OrderKey] = field(default_factory=list)
-    filled: Decimal = ZERO
-    paid: Decimal = ZERO  # traded value of `filled`
-    hedged: Decimal = ZERO
-    hedge_paid: Decimal = ZERO
-    unwound: Decimal = ZERO
-    unwind_paid: Decimal = ZERO
-    maker_fee: Decimal = ZERO
-    taker_fee: Decimal = ZERO
-    first_fill: float | None = None
-    hedge_latency_ms: int | None = None
-    ended: float = 0.0
-    outcome: str = ""
-
-
-@dataclass(slots=True)
-class Episode:
-    """One stretch of time in which something is owed.
-
-    Attributes:
-        since: from when on the oldest part that is still owed is so.
-        attempts: hedges that left some of what they were sent for, one after another.
-    """
-
-    since: float | None = None
-    attempts: int = 0
-    unwinds: int = 0
-    band_refusals: dict[Role, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
-    blind: bool = False  # priced without a valid book, and told
-    down_since: float | None = None  # the hedge venue, for our orders
-    primary_down_since: float | None = None
-    not_before: float = 0.0
-    fresh_after: float | None = None
-    must_unwind: str = ""
-    fatal: str = ""
-    no_reduce_only: bool = False
-    reduce_only: bool = False  # a leg was taken away: the hedge order closes what is left
-    repeats: int = 0  # of a hedge that the next request mends
-    grid_asked: bool = False  # market facts were asked for
-    read_first: Role | None = None  # a venue whose position must be read before the next attempt
-
-    def never_arrived(self) -> None:
-        """An order that never reached the venue says nothing about prices there."""
-        self.attempts = max(self.attempts - 1, 0)
-
-
-@dataclass(slots=True)
-class Suspicion:
-    """A position at a venue that is not what our fills add up to.
-
-    Attributes:
-        difference: signed, what is there beyond our fills.
-        reads: answers in a row that said so.
-        explained: a fill was seen that is not ours.
-        lost: signed, what such fills took of a leg of ours.
-    """
-
-    difference: Decimal
-    since: float
-    reads: int = 1
-    explained: bool = False
-    lost: Decimal = ZERO
-
-
-@dataclass(slots=True)
-class Orphan:
-    """A fill of an order that is not known yet; its acknowledgement may be on the way."""
-
-    role: Role
-    fill: Fill
-    source: Source
-    at: float
 
 
 @dataclass(slots=True)

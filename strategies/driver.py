@@ -21,13 +21,14 @@ from mpdex.errors import MpdexError
 from mpdex.types import CancelRequest, Fill, Order, PositionUpdate, StreamDown, StreamUp
 from mpdex.utils.clock import Clock
 from mpdex.utils.orderbook import Book
-from strategies.desk import Desk, Phase, Setup
+from strategies.desk import Desk, Phase
 from strategies.flatten import Hands, neutralize
 from strategies.hedge_core import decide, react
 from strategies.outputs import Outputs
 from strategies.progress import line
 from strategies.questions import Questions
 from strategies.scribe import Scribe
+from strategies.setup import Setup
 from strategies.venue import Unsubscribe, Venue, failure
 from strategies.words import (
     ROLES,

@@ -16,8 +16,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from mpdex.types import Fill
-from strategies.desk import Desk, Phase, Suspicion
+from strategies.desk import Desk, Phase
 from strategies.ledger import ZERO, signed
+from strategies.pending import Suspicion
 from strategies.tracking import Tracked
 from strategies.words import ROLES, Role
 

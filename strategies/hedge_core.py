@@ -26,7 +26,8 @@ from strategies import supervisor as on
 from strategies.canary import prove, recall
 from strategies.carry import book_carry
 from strategies.cycle_report import report_cycles
-from strategies.desk import MAY_PLACE, STATES, Cycle, Desk, Phase, Setup, State
+from strategies.cycles import Cycle
+from strategies.desk import MAY_PLACE, STATES, Desk, Phase, State
 from strategies.due import (
     raise_alarms,
     read_barriers,
@@ -40,6 +41,7 @@ from strategies.hedging import work_debt
 from strategies.intake import LEARN
 from strategies.maker import finish_cycle, keep_or_pull, quote
 from strategies.probe import probe_hedge
+from strategies.setup import Setup
 from strategies.streams import listen, renew_in_time, watch_book
 from strategies.words import Command, Event, Role, SetTimer
 

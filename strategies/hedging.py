@@ -16,8 +16,9 @@ from decimal import Decimal
 
 from mpdex.types import Side
 from mpdex.utils.precision import snap_size
-from strategies.desk import NEUTRALIZING, Desk, Episode
+from strategies.desk import NEUTRALIZING, Desk
 from strategies.guards import book_trouble
+from strategies.pending import Episode
 from strategies.quoting import through
 from strategies.words import Halt, Kind, Role
 

@@ -15,9 +15,10 @@ from typing import Any
 from mpdex.types import Fill, Order, OrderStatus
 from mpdex.utils.orders import Advice, News, State
 from strategies import alterations, external, late_fees, refusals, streams
-from strategies.cycles import tally
-from strategies.desk import Cycle, Desk, Orphan
+from strategies.cycles import Cycle, tally
+from strategies.desk import Desk
 from strategies.ledger import ZERO, counted
+from strategies.pending import Orphan
 from strategies.tracking import Tracked
 from strategies.words import (
     AccountRead,

@@ -7,8 +7,8 @@ same fill is read again with it. Readings of fills reach back to the oldest that
 from __future__ import annotations
 
 from mpdex.types import Fill
-from strategies.cycles import add_fee
-from strategies.desk import Cycle, Desk
+from strategies.cycles import Cycle, add_fee
+from strategies.desk import Desk
 from strategies.ledger import counted
 from strategies.tracking import Tracked
 from strategies.words import FeeTold

@@ -25,8 +25,8 @@ class Limits:
             follows.
         markout_bps: mean profit of the last `markout_fills` quotes, `markout_after` seconds after
             they filled, below which one is quoting into informed flow; `markout_pause` follows.
-        frozen_bps, frozen_after: one venue's mid moved so much while the other's book was silent for
-            so long: the silent one is not the market any more.
+        frozen_bps, frozen_after: one venue's mid moved so much while the other's book was silent
+            for so long: the silent one is not the market any more.
         crossed_for: seconds for which a crossed or locked book is taken for a passing one.
         outlier_bps: a single update that moves a mid by more is not believed until it is repeated.
         skew_pause_ms, skew_halt_ms: how far a venue's clock may be from ours.

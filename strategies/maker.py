@@ -11,7 +11,8 @@ from decimal import Decimal
 from mpdex.types import Side
 from mpdex.utils.precision import snap_size
 from strategies.books import crossed
-from strategies.desk import Cycle, Desk, Phase
+from strategies.cycles import Cycle
+from strategies.desk import Desk, Phase
 from strategies.directions import choose
 from strategies.guards import BASICS, budget_of, first_reason, funding_bearable
 from strategies.hedging import reference_price

@@ -13,13 +13,14 @@ from mpdex.errors import MpdexError
 from mpdex.types import Market
 from mpdex.utils.clock import Clock
 from strategies.config import HedgeConfig
-from strategies.desk import Desk, Setup
+from strategies.desk import Desk
 from strategies.flatten import Hands, flatten
 from strategies.history import put_large_aside, read_past
 from strategies.ledger import ZERO
 from strategies.lock import Leg
 from strategies.preflight import Refused, examine
 from strategies.restart import VERSION, CannotResume, Past, restore, taken_over
+from strategies.setup import Setup
 from strategies.venue import Venue
 from strategies.words import ROLES, Role
 

@@ -23,11 +23,11 @@ from strategies import checks
 from strategies.checks import Reading, plain, signed_position
 from strategies.config import HedgeConfig
 from strategies.costs import Costs
-from strategies.desk import Setup
 from strategies.findings import Findings
 from strategies.ledger import ZERO
 from strategies.outlook import Outlook, Prices, outlook
 from strategies.restart import Past, baseline_of, goes_on, objections
+from strategies.setup import Setup
 from strategies.steady import wait_steady
 from strategies.venue import Venue
 from strategies.words import ROLES, AccountRead, ClockRead, Event, FundingRead, Role

@@ -24,10 +24,11 @@ from mpdex.types import Fill, OrderStatus, Side
 from mpdex.utils.orders import Advice, News, State
 from mpdex.utils.precision import plain
 from strategies.config import HedgeConfig
-from strategies.cycles import tally
-from strategies.desk import Cycle, Desk, Setup
+from strategies.cycles import Cycle, tally
+from strategies.desk import Desk
 from strategies.ledger import ZERO, Exposure, Ledger, OrderKey, counted
 from strategies.report import Report
+from strategies.setup import Setup
 from strategies.tracking import Tracked
 from strategies.words import ROLES, Kind, Refusal, Role, Trade
 

@@ -7,7 +7,8 @@ leads where.
 from __future__ import annotations
 
 from strategies.cycle_report import report_cycles
-from strategies.desk import Cycle, Desk
+from strategies.cycles import Cycle
+from strategies.desk import Desk
 from strategies.external import unexplained
 from strategies.guards import first_reason, reduce_reason, session_over_limit
 from strategies.hedging import expose

@@ -37,7 +37,7 @@ from mpdex.alerts import AlertConfig, Alerts
 from mpdex.alerts.config import Discord, Telegram, Webhook
 from mpdex.sim.records import SimOrder
 from mpdex.utils.client_ids import ClientIds
-from strategies.desk import Cycle
+from strategies.cycles import Cycle
 from strategies.driver import Driver
 from strategies.hedge import run_hedge
 from strategies.tracking import Tracked

@@ -14,8 +14,9 @@ import pytest
 from mpdex.types import Fill, Market, Order, OrderRequest, OrderStatus, TimeInForce
 from strategies.canary import harmless
 from strategies.config import HedgeConfig
-from strategies.desk import Desk, Phase, Setup
+from strategies.desk import Desk, Phase
 from strategies.hedge_core import step
+from strategies.setup import Setup
 from strategies.words import (
     ROLES,
     AccountRead,

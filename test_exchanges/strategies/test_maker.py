@@ -13,9 +13,10 @@ import pytest
 from mpdex.types import Fill, Order, OrderRequest, OrderStatus
 from strategies.config import HedgeConfig
 from strategies.costs import edge
-from strategies.desk import Desk, Phase, Setup
+from strategies.desk import Desk, Phase
 from strategies.hedge_core import step
 from strategies.limits import Limits
+from strategies.setup import Setup
 from strategies.words import (
     ROLES,
     AccountRead,

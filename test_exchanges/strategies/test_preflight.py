@@ -17,10 +17,10 @@ from mpdex.utils.clock import LoopClock
 from mpdex.utils.virtual_loop import run_virtual
 from strategies.checks import Reading, liquidation_distance
 from strategies.config import HedgeConfig
-from strategies.desk import Setup
 from strategies.ledger import Ledger
 from strategies.preflight import Inspection, Refused, examine, inspect
 from strategies.restart import Past
+from strategies.setup import Setup
 from strategies.words import ROLES, AccountRead, ClockRead, FundingRead
 from test_exchanges.strategies.fake_dex import FakeDex, market
 

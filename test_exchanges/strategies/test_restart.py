@@ -11,7 +11,7 @@ import pytest
 
 from mpdex.utils.orders import State
 from strategies.config import HedgeConfig
-from strategies.desk import Desk, Setup
+from strategies.desk import Desk
 from strategies.restart import (
     CannotResume,
     Past,
@@ -21,6 +21,7 @@ from strategies.restart import (
     restore,
     taken_over,
 )
+from strategies.setup import Setup
 from strategies.words import Cancel, Kind, Role
 from test_exchanges.strategies.fake_dex import market
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mpdex.types import Fill, Lane, Order, OrderRequest, OrderStatus, TimeInForce
-from strategies.desk import Cycle, Desk
+from strategies.cycles import Cycle
+from strategies.desk import Desk
 from strategies.ledger import Exposure
 from strategies.scribe import Scribe
 from strategies.words import (

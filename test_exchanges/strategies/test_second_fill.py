@@ -7,8 +7,9 @@ from decimal import Decimal
 
 from mpdex.types import Fill, Order, OrderRequest, OrderStatus, TimeInForce
 from strategies.config import HedgeConfig
-from strategies.desk import Desk, Setup
+from strategies.desk import Desk
 from strategies.hedge_core import step
+from strategies.setup import Setup
 from strategies.words import (
     ROLES,
     BookTick,
