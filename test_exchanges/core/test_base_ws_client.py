@@ -30,7 +30,7 @@ from mpdex.types import Session
 from mpdex.utils.clock import LoopClock
 from mpdex.utils.session import SessionKeeper
 from mpdex.utils.socket import Engine, HandshakeRefused
-from wrappers.base_ws_client import BaseWSClient, State
+from wrappers.base_ws_client import BaseWSClient, Link, State
 
 
 class GuideClient(BaseWSClient):
@@ -605,6 +605,33 @@ async def test_each_handshake_has_a_valid_session() -> None:
         await client.close()
     cookies = [peer.headers["cookie"] for peer in server.peers]
     assert cookies == ["token=1", "token=1", "token=2", "token=3", "token=3"]
+
+
+@virtually
+async def test_an_owner_that_breaks_is_replaced_once_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A bug in the task that owns the connection must not leave it dead and silent."""
+    broken = [RuntimeError("a bug"), RuntimeError("again")]
+    wait = Link.wait_closed
+
+    async def wait_closed(link: Link) -> None:
+        if broken:
+            raise broken.pop(0)
+        await wait(link)
+
+    async with Server(talk) as server:
+        client = GuideClient(url=server.url)
+        await client.connect()
+        monkeypatch.setattr(Link, "wait_closed", wait_closed)
+        server.accepted[-1].cut()
+        await until(lambda: len(server.accepted) == 2)
+        await until(lambda: client.connected)
+        server.accepted[-1].cut()
+        await until(lambda: client.state is State.CLOSED)
+        await asyncio.sleep(120)
+        assert len(server.accepted) == 2, "twice in a minute: it stays closed"
+        await client.close()
 
 
 class Mortal(GuideClient):
