@@ -1,7 +1,7 @@
 """Kills the hedge at every line of its journal, starts it again, and asks the venues for the truth.
 
-    python tools/crash_points.py                      # every line of a run
-    python tools/crash_points.py --again fill hedge   # every line of the recovery after such a line
+    python tools/crash_points.py                       # every line of a run
+    python tools/crash_points.py --again intent hedge  # every line of the recovery after that one
 
 A reference run tells how many lines there are. Then, for each of them, twice (just before the line
 is written, and just after): simulated venues of its own in a process of their own, in real time;
@@ -32,7 +32,7 @@ import tempfile
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
@@ -95,7 +95,7 @@ class Result:
         label: of the line it died at; "" if it did not.
         died: how many of its processes did.
         wrong: what should not be.
-        lines: that the last process wrote.
+        lines: that the last process wrote; recovery: until it quoted again.
     """
 
     points: Sequence[Point]
@@ -103,6 +103,7 @@ class Result:
     died: int = 0
     wrong: list[str] = field(default_factory=list)
     lines: int = 0
+    recovery: int = 0
 
 
 # --------------------------------------------------------------------------- processes
@@ -239,6 +240,7 @@ def play(points: Sequence[Point], keep: Path | None = None) -> Result:
                     break
             lines = journal(folder)
             result.lines = len(lines) - before
+            result.recovery = until_running(lines[before:])
             result.label = label_at(folder, points) if result.died else ""
             if code != 0:
                 result.wrong.append(f"the last start ended with {code}")
@@ -256,6 +258,11 @@ def play(points: Sequence[Point], keep: Path | None = None) -> Result:
 def journal(folder: Path) -> list[dict[str, Any]]:
     path = folder / "logs" / f"2dex_{PRIMARY}_{HEDGE}_{COIN}_events.jsonl"
     return list(replay(path)) if path.exists() else []
+
+
+def until_running(lines: Sequence[dict[str, Any]]) -> int:
+    notes = [n for n, x in enumerate(lines, 1) if "-> running" in x.get("text", "")]
+    return notes[0] if notes else len(lines)
 
 
 def label_at(folder: Path, points: Sequence[Point]) -> str:
@@ -365,13 +372,14 @@ def play_all(victims: Sequence[Sequence[Point]], hands: int, keep: Path | None) 
 def work(victims: Sequence[Sequence[Point]], out: Path, keep: Path | None) -> int:
     with out.open("w") as file:
         for points in victims:
-            told = replace(play(points, keep))
+            told = play(points, keep)
             line = {
                 "points": [(point.moment, point.line) for point in points],
                 "label": told.label,
                 "died": told.died,
                 "wrong": told.wrong,
                 "lines": told.lines,
+                "recovery": told.recovery,
             }
             file.write(json.dumps(line) + "\n")
             file.flush()
@@ -411,8 +419,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if reference.wrong:
         sys.stdout.write(f"reference: {'; '.join(reference.wrong)}\n")
         return 1
-    results = play_all(every(reference.lines, before=first), options.hands, options.keep)
-    return report(results, reference.lines, len(first), SystemClock().monotonic() - began)
+    lines = reference.recovery if first else reference.lines
+    results = play_all(every(lines, before=first), options.hands, options.keep)
+    return report(results, lines, len(first), SystemClock().monotonic() - began)
 
 
 def report(results: Sequence[Result], lines: int, before: int, seconds: float) -> int:
