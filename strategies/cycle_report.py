@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from strategies.booking import inferred_trade
 from strategies.cycles import Cycle
 from strategies.desk import Desk
-from strategies.intake import inferred_trade
 from strategies.words import CycleDone
 
 _BPS = Decimal(10_000)

@@ -7,8 +7,8 @@ import math
 from mpdex.types import Lane
 from mpdex.utils.orders import News, State
 from strategies import external
+from strategies.booking import hear
 from strategies.desk import Desk, Phase
-from strategies.intake import hear
 from strategies.tracking import Tracked
 from strategies.words import ROLES, CancelAll, Kind, Query, Read, Reading, Role
 

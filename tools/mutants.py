@@ -41,7 +41,7 @@ MUTANTS = (
         "dedupe",
         (
             (
-                "strategies/intake.py",
+                "strategies/booking.py",
                 '    if fill["id"] in order.fills:\n        return\n',
                 "",
             ),
@@ -71,7 +71,7 @@ MUTANTS = (
                 "strategies/intake.py",
                 "        order.ask_at = desk.now + _ASK_AFTER_CANCEL\n",
                 "        order.report(OrderStatus.CANCELED, order.cum)\n"
-                "        _free(desk, order)\n",
+                "        free(desk, order)\n",
             ),
         ),
         "oe_12 or oe_16 or oe_23",
@@ -98,7 +98,7 @@ MUTANTS = (
         (
             (
                 "strategies/intake.py",
-                "    if desk.now > order.bound + _BOUND_MARGIN and spaced and agrees:\n",
+                "    if desk.now > order.bound + _BOUND_MARGIN and spaced and not doubt:\n",
                 "    if spaced:\n",
             ),
         ),
