@@ -190,7 +190,7 @@ def test_a_quote_that_the_book_never_showed_proves_nothing() -> None:
     order = world.desk.slot
     assert order is not None
     order.in_book = False
-    world.wait(3.0, level("primary", str(order.price), "1"))
+    world.wait(1.75, level("primary", str(order.price), "1"))
     assert world.asked == []
 
 
