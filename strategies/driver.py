@@ -21,7 +21,7 @@ from mpdex.errors import MpdexError
 from mpdex.types import CancelRequest, Fill, Order, PositionUpdate, StreamDown, StreamUp
 from mpdex.utils.clock import Clock
 from mpdex.utils.orderbook import Book
-from strategies.desk import Desk, Phase
+from strategies.desk import NEUTRALIZING, Desk, Phase
 from strategies.flatten import Hands, neutralize
 from strategies.hedge_core import decide, react
 from strategies.outputs import Outputs
@@ -551,8 +551,17 @@ class Driver:
         """What is written before a hedge reaches the disk after it, and not on this thread."""
         if self._scribe.behind and not self._syncing:
             self._syncing = True
-            loop = asyncio.get_running_loop()
-            self._syncer = loop.call_later(_SYNC_SECONDS, lambda: self._start(self._sync()))
+            self._sync_later()
+
+    def _sync_later(self) -> None:
+        self._syncer = asyncio.get_running_loop().call_later(_SYNC_SECONDS, self._sync_now)
+
+    def _sync_now(self) -> None:
+        """Never beside a hedge that may still be on its way out."""
+        if self.desk.has(*NEUTRALIZING):
+            self._sync_later()
+        else:
+            self._start(self._sync())
 
     async def _sync(self) -> None:
         loop = asyncio.get_running_loop()
