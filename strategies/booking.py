@@ -35,6 +35,8 @@ _TAKEN = 2
 def take_fill(desk: Desk, role: Role, fill: Fill, source: Source) -> None:
     """Books a fill of ours, once."""
     order = desk.find(role, fill["client_order_id"], fill["order_id"])
+    if order is None and desk.setup.is_lost(role, fill["client_order_id"], fill["timestamp_ms"]):
+        order = desk.adopt_fill(role, fill)
     if order is None:
         _nobodys(desk, role, fill, source)
         return

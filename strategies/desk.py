@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from itertools import islice
 
-from mpdex.types import Lane, Order, OrderRequest, Side, TimeInForce
+from mpdex.types import Fill, Lane, Order, OrderRequest, Side, TimeInForce
 from mpdex.utils.orders import News
 from strategies.canary import Canary
 from strategies.config import HedgeConfig
@@ -103,6 +103,7 @@ class Desk:
     live: dict[Role, bool] = field(default_factory=lambda: dict.fromkeys(ROLES, False))
     reading: dict[Role, bool] = field(default_factory=lambda: dict.fromkeys(ROLES, False))
     read_at: dict[Role, float | None] = field(default_factory=lambda: dict.fromkeys(ROLES, None))
+    read_once: set[Role] = field(default_factory=set)
     verified: dict[Role, bool] = field(default_factory=lambda: dict.fromkeys(ROLES, False))
     active: dict[OrderKey, Tracked] = field(default_factory=dict)
     known: dict[OrderKey, Tracked] = field(default_factory=dict)
@@ -443,6 +444,30 @@ class Desk:
         )
         order.hear(News.SENT)
         self._remember(order)
+        return order
+
+    def adopt_fill(self, role: Role, fill: Fill) -> Tracked:
+        """The order of a fill that is ours, and of which nothing else is left.
+
+        It made neutral: what makes exposure is on the disk before it leaves.
+        """
+        order = Tracked(
+            role=role,
+            kind=Kind.HEDGE if role == "hedge" else Kind.UNWIND,
+            client_id=fill["client_order_id"] or fill["order_id"],
+            symbol=fill["symbol"],
+            side=fill["side"],
+            size=fill["size"],
+            price=fill["price"],
+            immediate=True,
+            cycle=self.cycles,
+            sent=self.now,
+            sent_ms=fill["timestamp_ms"],
+            bound=self.now,
+        )
+        order.hear(News.SENT)
+        self._remember(order)
+        self.note(f"a fill of {role} order {order.client_id}, whose intent is lost", urgent=True)
         return order
 
     def cancel(self, order: Tracked, why: str) -> None:

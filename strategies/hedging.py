@@ -16,11 +16,11 @@ from decimal import Decimal
 
 from mpdex.types import Side
 from mpdex.utils.precision import snap_size
-from strategies.desk import NEUTRALIZING, Desk
+from strategies.desk import NEUTRALIZING, Desk, Phase
 from strategies.guards import book_trouble
 from strategies.pending import Episode
 from strategies.quoting import through
-from strategies.words import Halt, Kind, Role
+from strategies.words import ROLES, Halt, Kind, Role
 
 # A second hedge may be under way for debt that arose since the first.
 _IN_FLIGHT = 2
@@ -29,6 +29,8 @@ _FRESH = 0.25
 _UNWINDS = 5
 _EXPOSED_QUICK, _EXPOSED_SLOW, _EXPOSED_TRIES = 2.0, 10.0, 10
 _LAST_MID_AGE = 2.0
+# A venue that cannot be read so long after a restart is waited for no longer.
+_READ_FIRST = 5.0
 # A limit may be refused for its price; each time the next one is half as far away.
 _NEAREST = 4
 # Part of a venue's own bound that is used: the mark it is measured from is not the mid.
@@ -40,6 +42,8 @@ _CLEARLY_BPS = Decimal(3)
 
 def work_debt(desk: Desk) -> None:
     """Sends what is owed, if anything is."""
+    if _unread(desk):
+        return
     episode, debt = desk.episode, desk.debt
     if _out_of_reach(desk):
         expose(desk, "neither venue can be reached")
@@ -55,6 +59,16 @@ def work_debt(desk: Desk) -> None:
         _unwind(desk, debt)
     else:
         _hedge(desk, debt)
+
+
+def _unread(desk: Desk) -> bool:
+    """Whether a venue may know of a hedge that a power cut has made us forget: it is read first."""
+    going_on = desk.phase is Phase.RECONCILING and desk.setup.session_ms is not None
+    due = desk.phase_since + _READ_FIRST
+    if not going_on or len(desk.read_once) == len(ROLES) or desk.now > due:
+        return False
+    desk.wake(due)
+    return True
 
 
 def _out_of_reach(desk: Desk) -> bool:

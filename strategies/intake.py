@@ -250,6 +250,7 @@ def _snapshot(desk: Desk, event: Snapshot) -> None:
     if not desk.reading[role]:
         return  # of a connection that was lost again meanwhile
     desk.reading[role] = False
+    desk.read_once.add(role)
     for fill in event.fills:
         take_fill(desk, role, fill, "barrier")
     _recall(desk, event)

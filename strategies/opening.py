@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -27,6 +27,8 @@ from strategies.words import ROLES, Role
 Venues = Mapping[Role, Venue]
 # A saved basis is of use for so long.
 _BASIS_MS = 300_000
+# An order that makes neutral trades within its bound, and its intent is on the disk soon after.
+_ABOUT_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ async def open_run(
     past = taken_over(config, past, setup.held)
     if past.finished:
         put_large_aside(config, clock)
-    setup = replace(setup, session_ms=past.began_ms if past.session else None)
+    if past.session:
+        setup = replace(setup, session_ms=past.began_ms, is_lost=_forgotten(venues, past))
     resumed = config.resume and bool(past.session)
     session = past.session if resumed else f"{setup.started_ms:x}-{rng.getrandbits(16):04x}"
     mids = {role: _mid(venues[role], setup.markets[role]) for role in ROLES}
@@ -130,6 +133,17 @@ def _header(
         "successes": past.successes if resumed else 0,
         "started_ms": setup.started_ms,
     }
+
+
+def _forgotten(venues: Venues, past: Past) -> Callable[[Role, str | None, int], bool]:
+    """Orders with our mark from about the time of the last line: a power cut took their intents."""
+    first_ms, last_ms = past.last_ms - _ABOUT_MS, past.last_ms + _ABOUT_MS
+
+    def is_lost(role: Role, client_id: str | None, at_ms: int) -> bool:
+        cut_off = past.code is None and not past.emptied
+        return cut_off and first_ms <= at_ms <= last_ms and venues[role].owns(client_id)
+
+    return is_lost
 
 
 def _remember_basis(desk: Desk, past: Past) -> None:

@@ -103,7 +103,7 @@ class Scribe:
         """A fill is in the journal before the hedge it causes."""
         match event:
             case FillSeen(role, fill, source):
-                self._fill(role, fill, source)
+                self._fill(desk, role, fill, source)
             case OrderSeen(role, order, _):
                 self._order(role, order)
             case PlaceAcked(role, client_id, order):
@@ -133,32 +133,43 @@ class Scribe:
     ) -> None:
         for fill in fills:
             if not _known(desk, role, fill):
-                self._fill(role, fill, source)
+                self._fill(desk, role, fill, source)
         for client_id, order in orders.items():
             if order is not None:
                 self._order(role, order, client_id)
 
     def _stray(self, desk: Desk, role: Role, order: Order) -> None:
         """An order with our mark whose intent is lost: from now on it has one."""
-        if desk.find(role, order["client_order_id"], order["id"]) is None:
-            self.write(
-                "intent",
-                role=role,
-                purpose=Kind.MAKER.value,
-                cycle=0,
-                client_id=order["client_order_id"] or order["id"],
-                symbol=order["symbol"],
-                side=order["side"],
-                size=order["size"],
-                price=order["price"],
-                post_only=True,
-                reduce_only=order["reduce_only"],
-                decision=None,
-                attempt=None,
-            )
+        client_id = order["client_order_id"]
+        if desk.find(role, client_id, order["id"]) is None:
+            self._lost(role, Kind.MAKER, client_id or order["id"], order)
 
-    def _fill(self, role: Role, fill: Fill, source: Source) -> None:
+    def _fill(self, desk: Desk, role: Role, fill: Fill, source: Source) -> None:
+        client_id = fill["client_order_id"]
+        known = desk.find(role, client_id, fill["order_id"])
+        if known is None and desk.setup.is_lost(role, client_id, fill["timestamp_ms"]):
+            kind = Kind.HEDGE if role == "hedge" else Kind.UNWIND
+            self._lost(role, kind, client_id or fill["order_id"], fill, cycle=desk.cycles)
         self.write("fill", role=role, source=source, **_bare(fill))
+
+    def _lost(
+        self, role: Role, kind: Kind, client_id: str, known: Order | Fill, cycle: int = 0
+    ) -> None:
+        self.write(
+            "intent",
+            role=role,
+            purpose=kind.value,
+            cycle=cycle,
+            client_id=client_id,
+            symbol=known["symbol"],
+            side=known["side"],
+            size=known["size"],
+            price=known["price"],
+            post_only=kind is Kind.MAKER,
+            reduce_only=False,
+            decision=None,
+            attempt=None,
+        )
 
     def _order(self, role: Role, order: Order, client_id: str | None = None) -> None:
         told = _bare(order)

@@ -11,6 +11,10 @@ from strategies.config import HedgeConfig
 from strategies.words import Event, Role
 
 
+def _never(role: Role, client_id: str | None, at_ms: int) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
     """What was found out before the first order.
@@ -26,6 +30,8 @@ class Setup:
         fees: what each venue charges, where it tells.
         weak: venues without an order that cannot fill; silent: whose private stream does not tell
             of an immediate order that found nothing.
+        is_lost: whether a fill (role, client id, time) is of an order of ours whose intent a power
+            cut may have taken.
         readings: what was asked already of what the gates ask for.
         notes: for the log.
         objections: why no pair may be opened, once what an earlier run left is neutral.
@@ -45,6 +51,7 @@ class Setup:
     taker_bounds: Mapping[Role, float] = field(default_factory=dict)
     weak: frozenset[Role] = frozenset()
     silent: frozenset[Role] = frozenset()
+    is_lost: Callable[[Role, str | None, int], bool] = _never
     readings: tuple[Event, ...] = ()
     notes: tuple[str, ...] = ()
     objections: tuple[str, ...] = ()

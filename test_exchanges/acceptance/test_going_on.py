@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from decimal import Decimal
@@ -67,8 +68,12 @@ async def until_pair(pair: Pair, logs: Path, **changes: Any) -> HedgeResult:
     return await run(pair, logs, iterations=50, on_exit="neutral", **changes)
 
 
-async def killed(pair: Pair, logs: Path) -> None:
-    """A run of its own that is gone at the instant at which its second hedge is written down."""
+async def killed(pair: Pair, logs: Path, at: str = "intent") -> None:
+    """A run of its own that is gone at the instant at which its second hedge is written down.
+
+    Args:
+        at: or filled.
+    """
     world, loop = pair.world, asyncio.get_running_loop()
     hosts = world.server.hosts.values()
     write, died, kept, hedges = Journal.write, loop.create_future(), list[Files](), 0
@@ -76,7 +81,7 @@ async def killed(pair: Pair, logs: Path) -> None:
     def dying(journal: Journal, kind: str, **fields: Any) -> None:
         nonlocal hedges
         write(journal, kind, **fields)
-        hedges += kind == "intent" and fields["purpose"] == "hedge"
+        hedges += kind == at and fields["role"] == "hedge"
         if hedges == 2 and not kept:
             kept.append(Files(logs))
             served = shut_sockets(host.port for host in hosts)
@@ -206,6 +211,34 @@ def test_a_difference_can_be_closed_first(tmp_path: Path) -> None:
         done = await run(pair, tmp_path, iterations=4, resume=True, adopt_baseline="close")
         assert done.exit_code == 0, done.summary
         assert held(pair, PRIMARY) == held(pair, HEDGE) == 0
+
+    on_stage(play)
+
+
+@pytest.mark.parametrize("twice", [False, True], ids=["once", "and killed again"])
+def test_a_hedge_whose_intent_a_power_cut_took_is_not_made_again(
+    tmp_path: Path, twice: bool
+) -> None:
+    async def play(pair: Pair) -> None:
+        await killed(pair, tmp_path, "fill")
+        assert pair.exposure == 0
+        path = tmp_path / f"{STEM}_events.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True)
+        wanted = b'"kind":"intent","role":"hedge"'
+        hedges = [n for n, line in enumerate(lines) if wanted in line]
+        path.write_bytes(b"".join(lines[: hedges[1]]))
+        if twice:
+            await killed(pair, tmp_path, "fill")
+        done = await run(pair, tmp_path, iterations=4 + 4 * twice, resume=True)
+        assert done.exit_code == 0, done.summary
+        assert held(pair, PRIMARY) == held(pair, HEDGE) == 0
+        cycles = {x["client_id"]: x["cycle"] for x in replay(path) if x["kind"] == "intent"}
+        sums: Counter[int] = Counter()
+        for fill in pair.fills(PRIMARY) + pair.fills(HEDGE):
+            signed = fill.size if fill.order.side == "buy" else -fill.size
+            sums[cycles[fill.order.client_id]] += signed  # type: ignore[assignment]
+        assert set(sums.values()) == {0}, sums
+        assert len(pair.fills(HEDGE)) == len(pair.fills(PRIMARY))
 
     on_stage(play)
 
