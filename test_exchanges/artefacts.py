@@ -19,6 +19,8 @@ from mpdex.sim.run import Running
 
 # Names of credentials that are no secret: an account's number, and the public half of a key pair.
 _PUBLIC = frozenset({("grvt", "sub_account_id"), ("backpack", "api_key")})
+# Where `mpdex sim` hands its throwaway keys to whoever joins it: that is what the file is for.
+_HANDED_OVER = "venues.json"
 # Base64 has slashes in it, and addresses have slashes between words.
 _WORDS = (re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}"), re.compile(r"[A-Za-z0-9+_-]{16,}={0,2}"))
 
@@ -44,7 +46,7 @@ class Artefacts(logging.Handler):
     def search(self, folder: Path) -> None:
         """Looks into every file under a folder."""
         for file in folder.rglob("*"):
-            if file.is_file() and not file.is_symlink():
+            if file.is_file() and not file.is_symlink() and file.name != _HANDED_OVER:
                 self._look(str(file), file.read_text(encoding="utf-8", errors="replace"))
 
     def _look(self, where: str, text: str) -> None:

@@ -415,7 +415,7 @@ def test_ac_09_a_pair_that_funding_bleeds_is_closed_before_it_is_due(row):
 def test_ac_09_what_a_pair_pays_or_receives_is_booked(row, monkeypatch, rate):
     """Five basis points are less than closing costs, so the pair is kept. The hour is over 400 s
     after the start: long enough for a pair to be opened before."""
-    for module in ("mpdex.sim.run", "mpdex.lab.run"):
+    for module in ("mpdex.sim.run", "mpdex.lab.lab"):
         monkeypatch.setattr(f"{module}.EPOCH_NS", EPOCH_NS + 3200 * 10**9)
 
     async def told_at_the_start(lab: Lab) -> None:

@@ -37,7 +37,7 @@ from typer.testing import CliRunner
 
 from exchange_factory import create_exchange
 from mpdex.cli import app
-from mpdex.lab import run as lab_run
+from mpdex.lab import lab as lab_run
 from mpdex.lab.run import Lab, Verdict
 from strategies.hedge import HedgeResult, run_hedge
 
@@ -438,7 +438,7 @@ def locked(monkeypatch, folder: Path) -> None:
     async def run(config, primary, hedge, **more):
         return await run_hedge(config, primary, hedge, **more, locks=folder)
 
-    monkeypatch.setattr("mpdex.lab.run.run_hedge", run)
+    monkeypatch.setattr("mpdex.lab.lab.run_hedge", run)
 
 
 async def another(lab: Lab, logs: Path, pair: dict[str, str]) -> HedgeResult:

@@ -187,7 +187,8 @@ def test_fills(recorded: Recorded) -> None:
     assert (fill["fee"], fill["fee_asset"], fill["liquidity"]) == (D("0.004974"), "USDC", "taker")
     assert fill["timestamp_ms"] == 1753637940092
     page = VENUE.decode_fills(recorded("http_fills_three_spot"), None)
-    assert page.cursor is None
+    assert page.cursor == "3", "only an empty page is the end"
+    assert VENUE.decode_fills([], "3").cursor is None
     assert [fill["fee_asset"] for fill in page.fills] == ["ETH", "USDC", "USDC"]
     assert [fill["side"] for fill in page.fills] == ["buy", "sell", "sell"]
     assert sum(fill["size"] for fill in page.fills) == D("0.003")
