@@ -88,6 +88,7 @@ class Report:
             difference = Decimal(header["held"][role]) - leg.position
             leg.position += difference
             leg.cash -= difference * Decimal(header["mids"][role])
+            leg.quote = header.get("quotes", {}).get(role, "")
 
     def _add_trade(self, trade: Mapping[str, Any]) -> None:
         leg = self.legs[trade["role"]]
