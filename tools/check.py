@@ -25,7 +25,13 @@ CHECKS: dict[str, list[list[str]]] = {
     "arrows": [[str(BIN / "lint-imports"), "--no-cache"]],
     "secrets": [[PYTHON, "tools/secret_scan.py"]],
     "counts": [[PYTHON, "-m", "bench", "--counts"]],
-    "tests": [[PYTHON, "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile"]],
+    "tests": [
+        [PYTHON, "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile"],
+        [PYTHON, "tools/fault_table.py", "--check"],
+    ],
+    # Before a release it is ten thousand: `mpdex scenario --random 10000 --seed 10000`.
+    "mixtures": [[PYTHON, "-m", "mpdex", "scenario", "--random", "200", "--seed", "1"]],
+    "mutants": [[PYTHON, "tools/mutants.py"]],
 }
 
 
