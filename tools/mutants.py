@@ -42,8 +42,8 @@ MUTANTS = (
         (
             (
                 "strategies/booking.py",
-                '    if fill["id"] in order.fills:\n        return\n',
-                "",
+                '    if fill["id"] in order.fills:\n',
+                '    if fill["id"] in order.fills and desk.unpaid:\n',
             ),
             (
                 "mpdex/utils/orders.py",
