@@ -49,6 +49,7 @@ def observe(desk: Desk, role: Role, position: Decimal) -> bool:
     newer = Suspicion(difference, desk.now)
     if suspicion is not None:
         newer.explained, newer.lost = suspicion.explained, suspicion.lost
+        newer.theirs = suspicion.theirs
     if streamed is not None and streamed[0] == position:
         newer.reads, newer.since = _READS, streamed[1]  # the stream had said the same
     desk.suspicions[role] = newer
@@ -67,6 +68,7 @@ def explain(desk: Desk, role: Role, fill: Fill) -> None:
     suspicion = desk.suspicions.setdefault(role, Suspicion(ZERO, desk.now, reads=0))
     suspicion.explained = True
     size, ours = signed(fill["side"], fill["size"]), desk.ledger.position(role)
+    suspicion.theirs += size
     if size * ours < 0:
         suspicion.lost += min(abs(size), abs(ours)).copy_sign(size)
     desk.distrust(role, "somebody else's order traded")
@@ -87,9 +89,14 @@ def busy(desk: Desk, role: Role) -> bool:
 def within_reach(desk: Desk, role: Role, position: Decimal) -> bool:
     """Whether a position differs from our fills by no more than our open orders may have traded.
 
-    A greater difference is somebody else's doing, and says nothing about the fate of an order.
+    What strangers' fills explain, what is greater, and what has lasted so long that a fill of ours
+    would have been read by now is somebody else's doing: it says nothing of the fate of an order.
     """
-    difference = position - desk.expected(role)
+    difference, suspicion = position - desk.expected(role), desk.suspicions.get(role)
+    if suspicion is not None:
+        difference -= suspicion.theirs
+        if desk.now - suspicion.since > _LAGS:
+            return False
     rests = [signed(o.side, o.remaining) for o in desk.active.values() if o.role == role]
     lowest = sum((rest for rest in rests if rest < 0), ZERO)
     highest = sum((rest for rest in rests if rest > 0), ZERO)

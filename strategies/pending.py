@@ -49,13 +49,14 @@ class Suspicion:
         difference: signed, what is there beyond our fills.
         reads: answers in a row that said so.
         explained: a fill was seen that is not ours.
-        lost: signed, what such fills took of a leg of ours.
+        theirs: signed, what such fills add up to; lost: what they took of a leg of ours.
     """
 
     difference: Decimal
     since: float
     reads: int = 1
     explained: bool = False
+    theirs: Decimal = ZERO
     lost: Decimal = ZERO
 
 
