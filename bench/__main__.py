@@ -38,6 +38,7 @@ SUITE: dict[str, tuple[str, bool]] = {
     "http.order": ("bench.http:order", False),
     "http.connections": ("bench.http:connections", True),
     "hedge.fill_to_order": ("bench.hedge:fill_to_order", False),
+    "hedge.decision": ("bench.hedge:decision", False),
     "hedge.hops": ("bench.hedge:hops", True),
     "hedge.calls": ("bench.hedge:calls", True),
     "loop.stall": ("bench.stall:stall", False),

@@ -17,6 +17,7 @@ import os
 import random
 import statistics
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,6 +52,8 @@ HOP_TARGETS = {
 # Before Python 3.12 aiohttp writes a body in a task of its own, which costs a second turn.
 HOP_BOUNDS = {"loop turns": 2}
 CYCLES = 300
+# A decision that takes longer than this on a laptop is a fault of ours, whatever the venue does.
+DECISIONS, DECISION_TARGET = 500, 5.0
 # What a cycle needs when state comes by stream and GRVT's orders go by socket: the hedge is the
 # one REST call; the socket carries one create, and one more pair of frames for each requote.
 REST_A_FILL, SOCKET_A_QUOTE = 1, 1
@@ -86,6 +89,20 @@ def hops() -> list[Row]:
     ]
 
 
+def decision() -> list[Row]:
+    """Inside the client: from the fill's frame to the hedge's bytes, events 1-3 ms apart."""
+    with Worker("doubles") as venues, Worker("hedge", venues.ready, core=0) as worker:
+        taken = sorted(seconds * 1000 for seconds in worker.ask("decision", DECISIONS))
+    if len(taken) < DECISIONS:
+        raise RuntimeError("hedge.decision: a fill was not followed to its order")
+    name, pair = "hedge.decision", "-".join(PAIR)
+    p99 = taken[int(len(taken) * 0.99)]
+    return [
+        Row(name, f"{pair}: p50", round(statistics.median(taken), 3), "ms"),
+        Row(name, f"{pair}: p99", round(p99, 3), "ms", DECISION_TARGET),
+    ]
+
+
 def _turns(venues: Worker, worker: Worker) -> dict[str, list[list[float]]]:
     times: dict[str, list[list[float]]] = {"relay": [], "hedge": []}
     for turn in range(ROUNDS + 1):
@@ -115,6 +132,10 @@ def client(doubles: dict[str, Any]) -> None:
                 with _hops() as most:
                     runner.run(run)
                 say(most)
+            elif what == "decision":
+                with _timed() as taken, uncollected():
+                    runner.run(run)
+                say(taken)
             else:
                 with uncollected():
                     runner.run(run)
@@ -230,6 +251,32 @@ class _Path:
             library = "aiohttp" in work.cr_code.co_filename
             self.found["tasks of aiohttp" if library else "tasks of the product"] += 1
         return asyncio.Task(work, loop=loop, **named)
+
+
+@contextmanager
+def _timed() -> Iterator[list[float]]:
+    """Seconds from each fill's frame to the first bytes of its hedge."""
+    from asyncio import selector_events
+
+    from wrappers.grvt_ws_client import GrvtTradeStream
+
+    sockets: Any = vars(selector_events)["_SelectorSocketTransport"]
+    decode, write = GrvtTradeStream.decode, sockets.write
+    began: list[float] = []
+    taken: list[float] = []
+
+    def seen(self: Any, frame: bytes) -> Any:
+        if frame.startswith(b'{"stream":"v1.fill"'):
+            began.append(time.perf_counter())
+        return decode(self, frame)
+
+    def written(self: Any, data: bytes) -> None:
+        if began and bytes(data[:20]).startswith(b"POST /api/v1/order"):
+            taken.append(time.perf_counter() - began.pop())
+        write(self, data)
+
+    with patch.object(GrvtTradeStream, "decode", seen), patch.object(sockets, "write", written):
+        yield taken
 
 
 @contextmanager
