@@ -36,7 +36,7 @@ GROUPS = {
     "PR": "Process, machine, clock, disk",
     "AC": "Account, margin, manual action",
     "ST": "Strategy",
-    "CO": "Combinations",
+    "C": "Combinations",
 }
 HEAD = """# The fault matrix
 
@@ -143,7 +143,7 @@ def _group(name: str, rows: list[Row]) -> str:
 
 def told_of(page: str) -> dict[str, str]:
     """Id -> outcomes, as a page has them."""
-    cells = (line.split("|") for line in page.splitlines() if re.match(r"\| [A-Z]{2}-\d", line))
+    cells = (line.split("|") for line in page.splitlines() if re.match(r"\| [A-Z]{1,2}-\d", line))
     return {cell[1].strip(): cell[5].strip() for cell in cells}
 
 
