@@ -67,7 +67,10 @@ def take_fill(desk: Desk, role: Role, fill: Fill, source: Source) -> None:
     _book(desk, order, in_sums, latency)
     desk.lessons.fill(order, fill, desk.setup.markets[role], desk.now, source)
     if not order.told:
-        desk.records.append(_trade(desk, order, fill, source, advice is Advice.LATE, latency))
+        late, exposure = advice is Advice.LATE, desk.ledger.exposure
+        desk.records.append(
+            trade_of(order, fill, source, late=late, latency=latency, exposure=exposure)
+        )
     order.told = order.told and bool(order.synthetic)
     free(desk, order)
 
@@ -238,9 +241,16 @@ def _latency_ms(order: Tracked, fill_ms: int) -> int | None:
     return fill_ms - order.trigger_ms
 
 
-def _trade(
-    desk: Desk, order: Tracked, fill: Fill, source: Source, late: bool, latency: int | None
+def trade_of(
+    order: Tracked,
+    fill: Fill,
+    source: Source,
+    *,
+    late: bool,
+    latency: int | None,
+    exposure: Decimal,
 ) -> Trade:
+    """The record of a booked fill. `exposure`: net, with it."""
     return Trade(
         cycle=order.cycle,
         role=order.role,
@@ -258,7 +268,7 @@ def _trade(
         late=late,
         decision_price=order.decision_price,
         latency_ms=latency,
-        exposure=desk.ledger.exposure,
+        exposure=exposure,
         timestamp_ms=fill["timestamp_ms"],
     )
 
@@ -281,4 +291,5 @@ def inferred_trade(desk: Desk, order: Tracked) -> Trade:
         raw=None,
     )
     _book(desk, order, fill, None)
-    return _trade(desk, order, fill, "cum", False, None)
+    exposure = desk.ledger.exposure
+    return trade_of(order, fill, "cum", late=False, latency=None, exposure=exposure)

@@ -23,6 +23,7 @@ from mpdex.errors import MpdexError
 from mpdex.types import Fill, OrderStatus, Side
 from mpdex.utils.orders import Advice, News, State
 from mpdex.utils.precision import plain
+from strategies.booking import trade_of
 from strategies.config import HedgeConfig
 from strategies.cycles import Cycle, tally
 from strategies.desk import Desk
@@ -332,7 +333,14 @@ class _Reader:
             if cycle.first_fill is None and order.kind in (Kind.MAKER, Kind.FLATTEN):
                 cycle.first_fill = _ms(line)  # until `restore` knows what o'clock that was
         if not order.told:
-            trade = _trade_of(order, fill, line["source"], advice is Advice.LATE, past.ledger)
+            trade = trade_of(
+                order,
+                fill,
+                line["source"],
+                late=advice is Advice.LATE,
+                latency=None,
+                exposure=past.ledger.exposure,
+            )
             past.untold[order.role, fill["order_id"], fill["id"]] = trade
         order.told = order.told and bool(order.synthetic)
 
@@ -583,27 +591,4 @@ def _fill_of(line: Line) -> Fill:
         liquidity=line["liquidity"],
         timestamp_ms=line["timestamp_ms"],
         raw=None,
-    )
-
-
-def _trade_of(order: Tracked, fill: Fill, source: Any, late: bool, ledger: Ledger) -> Trade:
-    return Trade(
-        cycle=order.cycle,
-        role=order.role,
-        purpose=order.kind,
-        side=fill["side"],
-        size=fill["size"],
-        price=fill["price"],
-        fee=fill["fee"],
-        fee_asset=fill["fee_asset"],
-        liquidity=fill["liquidity"],
-        order_id=fill["order_id"],
-        client_id=order.client_id,
-        trade_id=fill["id"],
-        source=source,
-        late=late,
-        decision_price=order.decision_price,
-        latency_ms=None,
-        exposure=ledger.exposure,
-        timestamp_ms=fill["timestamp_ms"],
     )
