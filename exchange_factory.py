@@ -42,6 +42,12 @@ class Entry(NamedTuple):
 VENUES: dict[str, Entry] = {
     "grvt": Entry("wrappers.grvt:GrvtExchange", extra="grvt"),
     "backpack": Entry("wrappers.backpack:BackpackExchange", extra="backpack"),
+    "hyperliquid": Entry("wrappers.hyperliquid:HyperliquidExchange", extra="hyperliquid"),
+    "superstack": Entry("wrappers.superstack:SuperstackExchange"),
+    "treadfi.hyperliquid": Entry("wrappers.treadfi_hl:TreadfiHlExchange", extra="treadfi"),
+    "lighter": Entry("wrappers.lighter:LighterExchange", extra="lighter"),
+    "pacifica": Entry("wrappers.pacifica:PacificaExchange", extra="pacifica"),
+    "treadfi.pacifica": Entry("wrappers.treadfi_pc:TreadfiPcExchange", extra="treadfi"),
 }
 
 # The two tables below cover every venue of the developer guide; a spelling is only a spelling:
@@ -53,6 +59,7 @@ SYMBOL_FORMATS: dict[str, SymbolFormat] = {
     "edgex": lambda coin, _: f"{coin}USD",
     "backpack": lambda coin, _: f"{coin}_USDC_PERP",
     "treadfi.hyperliquid": lambda coin, _: f"{coin}:PERP-USDC",
+    "treadfi.pacifica": lambda coin, _: f"{coin}:PERP-USDC",
     "variational": lambda coin, _: coin,
     "pacifica": lambda coin, _: coin,
     "hyperliquid": lambda coin, _: coin,

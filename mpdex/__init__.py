@@ -23,6 +23,12 @@ _EXPORTS = {
     "BaseWSClient": "wrappers.base_ws_client",
     "GrvtExchange": "wrappers.grvt",
     "BackpackExchange": "wrappers.backpack",
+    "HyperliquidExchange": "wrappers.hyperliquid",
+    "LighterExchange": "wrappers.lighter",
+    "PacificaExchange": "wrappers.pacifica",
+    "SuperstackExchange": "wrappers.superstack",
+    "TreadfiHlExchange": "wrappers.treadfi_hl",
+    "TreadfiPcExchange": "wrappers.treadfi_pc",
 }
 
 __all__ = [*_EXPORTS, "__version__"]

@@ -239,6 +239,8 @@ class Request:
         lane: urgency inside that limit.
         command: True for anything that may change an order: never sent twice, and without a
             trustworthy answer its outcome is unknown.
+        nonce: given to every command of a venue that has `make_nonces`, just before it is signed.
+        client_id: of the order that it places, on such a venue.
     """
 
     method: str
@@ -254,12 +256,17 @@ class Request:
     call: str = ""
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    nonce: int | None = None
+    client_id: str = ""
 
     def with_headers(self, **headers: str) -> Request:
         return replace(self, headers={**self.headers, **headers})
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
+
+
+Reads: TypeAlias = Request | tuple[Request, ...]  # several: the decoder gets the list of answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,11 +282,13 @@ class ClientIdForm:
     """What the venue accepts as a client order id.
 
     Attributes:
-        low, high: inclusive bounds of an integer id. Ids travel as decimal text.
+        low, high: inclusive bounds of an integer id.
+        text: how the integer is written: "42", "0x" and 32 hex digits, or a UUID.
     """
 
     low: int
     high: int
+    text: Literal["decimal", "hex", "uuid"] = "decimal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from mpdex.errors import (
     Unsupported,
 )
 from mpdex.types import Event, Json, Reply, Request, StreamDown, StreamUp, Subscribed, Topic
+from mpdex.utils.markets import MarketList
 from wrappers.base_ws_client import BaseWSClient, ConnectionOptions, Link, State
 
 log = logging.getLogger("mpdex.stream")
@@ -36,6 +37,7 @@ class VenueStream(BaseWSClient):
 
     Args:
         keys: credentials, for venues that sign on the socket; never printed.
+        markets: what the venue lists, for frames that do not name a market by its symbol.
 
     Attributes:
         listeners: called in order with every event, `StreamUp` and `StreamDown` included. What
@@ -46,10 +48,15 @@ class VenueStream(BaseWSClient):
     AUTH_TOPIC = ""  # `Subscribed(AUTH_TOPIC)` confirms `encode_auth`; "": not confirmed
 
     def __init__(
-        self, *, keys: Mapping[str, str] | None = None, **options: Unpack[ConnectionOptions]
+        self,
+        *,
+        keys: Mapping[str, str] | None = None,
+        markets: MarketList | None = None,
+        **options: Unpack[ConnectionOptions],
     ) -> None:
         super().__init__(**options)
         self.keys: Mapping[str, str] = keys or {}
+        self.markets = MarketList(self.name) if markets is None else markets
         self.listeners: list[Listener] = []
         self._ids = itertools.count(1)
         self._topics: dict[str, _Subscription] = {}  # by the venue's text

@@ -35,6 +35,13 @@ class AccountMethods(DexCore):
         answer = await self._private(self.encode_leverage_info(market))
         return self.decode_leverage_info(answer, market)
 
+    async def get_requests_left(self) -> int | None:
+        """Order commands that the account may still send; None: no such quota here."""
+        request = self.encode_requests_left()
+        if request is None:
+            return None
+        return self.decode_requests_left(await self._private(request))
+
     async def update_leverage(self, symbol: str, leverage: Number) -> LeverageInfo:
         """Sets the leverage and reads it back."""
         market = self._markets[symbol]

@@ -10,12 +10,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self
 
-from mpdex.errors import MissingCredentials, RateLimited, Unsupported, UsageError
-from mpdex.types import BookUpdate, Fill, Json, Lane, Market, Order, Position, Request, Session
+from mpdex.errors import (
+    MissingCredentials,
+    MpdexError,
+    NonceRefused,
+    OutcomeUnknown,
+    RateLimited,
+    TransportError,
+    Unsupported,
+    UsageError,
+)
+from mpdex.types import (
+    BookUpdate,
+    Fill,
+    Json,
+    Market,
+    Order,
+    Position,
+    Reads,
+    Request,
+    Session,
+)
 from mpdex.utils.client_ids import ClientIds
 from mpdex.utils.clock import Clock, SystemClock, VenueClock
 from mpdex.utils.markets import MarketList
@@ -26,6 +46,7 @@ if TYPE_CHECKING:
     import random
 
     from mpdex.utils.feeds import Feeds, Stream
+    from mpdex.utils.nonces import Nonces
     from mpdex.utils.pool import Lease
     from mpdex.utils.rest import RestTransport
     from mpdex.utils.session import SessionKeeper
@@ -33,6 +54,8 @@ if TYPE_CHECKING:
 
 # How far before a silence fills are read again: histories lag, and clocks differ.
 _OVERLAP_MS = 60_000
+# Of how many orders the nonce is remembered, for a fence.
+_REMEMBERED = 1000
 
 
 class DexCore(Translation):
@@ -64,7 +87,8 @@ class DexCore(Translation):
         self._given_rng = rng
         self._proxy, self._engine = proxy, engine
         self._limit_share = _checked_share(limit_share)
-        self._markets = MarketList(self.SPEC.name)
+        self._markets = MarketList(self.SPEC.name, self.wire_name)
+        self._sent_nonces: dict[str, int] = {}  # by client order id
         self._detailed: set[str] = set()  # markets whose details were asked for
         self._leases: dict[type[Any], Lease[Any]] = {}
         self._orders_blocked = ""
@@ -198,8 +222,8 @@ class DexCore(Translation):
             self.endpoints,
             clock=self.venue_clock,
             throttle=self._throttle,
-            sign=self.sign,
-            decode_error=self.decode_error,
+            sign=self._prove,
+            decode_error=self._failure,
             session=self._session,
             proxy=self._proxy,
             rng=self._rng,
@@ -220,6 +244,10 @@ class DexCore(Translation):
         return SessionKeeper(self._login, clock=self.venue_clock)
 
     @cached_property
+    def _nonces(self) -> Nonces | None:
+        return None if self.read_only else self.make_nonces()
+
+    @cached_property
     def _rng(self) -> random.Random:
         import random
 
@@ -236,14 +264,82 @@ class DexCore(Translation):
         if self._orders_blocked:
             raise Unsupported(f"{request} not sent: {self._orders_blocked}", venue=self.name)
         self._need_keys(request)
-        if request.call and self.SPEC.order_route == "ws" and not self._must_detour(request):
+        if self._nonces is not None:
+            return self._numbered(request)
+        hop = self.encode_countersign(request, self.venue_clock.now_ms())
+        return self._route(request) if hop is None else self._countersigned(request, hop)
+
+    def _route(self, request: Request) -> Awaitable[Json]:
+        if request.call and self.SPEC.order_route == "ws" and not self._must_detour():
             return self._call(request)
         return self._rest.send(request)
 
-    def _must_detour(self, request: Request) -> bool:
-        """A cancel does not wait for a lost socket: repeating one is harmless on any route."""
-        stream = self._command_stream() if request.lane is Lane.CANCEL else None
+    def _must_detour(self) -> bool:
+        """While the socket is known to be lost nothing was written there, so nothing is repeated
+        by going another way; once something was written, no other way is tried.
+        """
+        stream = self._command_stream()
         return stream is not None and not stream.connected
+
+    async def _countersigned(self, request: Request, hop: Request) -> Json:
+        answer = await self._rest.send(hop)
+        return await self._route(self.decode_countersign(answer, request))
+
+    # ----------------------------------------------------------------- proof, verdict, nonces
+
+    def _prove(self, request: Request, now_ms: int) -> Request:
+        """The last thing before a request leaves: its nonce, where there is one, and its proof."""
+        if request.command and request.nonce is None and self._nonces is not None:
+            nonce = self._nonces.take(now_ms)
+            if nonce is None:
+                raise NonceRefused("the next nonce is not known now", venue=self.name)
+            request = replace(request, nonce=nonce)
+            if request.client_id:
+                self._remember(request.client_id, nonce)
+        return self.sign(request, now_ms)
+
+    def _remember(self, client_id: str, nonce: int) -> None:
+        self._sent_nonces[client_id] = nonce
+        if len(self._sent_nonces) > _REMEMBERED:
+            del self._sent_nonces[next(iter(self._sent_nonces))]
+
+    def _failure(self, status: int, answer: Json, request: Request) -> MpdexError | None:
+        error = self.decode_error(status, answer, request)
+        if error is None or self._nonces is None or request.nonce is None:
+            return error
+        if isinstance(error, NonceRefused):
+            self._nonces.doubt()
+        elif self.spares_nonce(error):
+            self._nonces.spare(request.nonce)
+        return error
+
+    def _numbered(self, request: Request) -> Awaitable[Json]:
+        """A command that takes a nonce: at once, unless the venue has to be asked for it."""
+        assert self._nonces is not None
+        if self._nonces.ready:
+            return self._watched(self._route(request))
+        return self._numbered_later(request)
+
+    async def _numbered_later(self, request: Request) -> Json:
+        assert self._nonces is not None
+        self._nonces.start(await self._next_nonce())
+        return await self._watched(self._route(request))
+
+    async def _watched(self, answer: Awaitable[Json]) -> Json:
+        """Without a verdict nobody knows which number is next."""
+        assert self._nonces is not None
+        try:
+            return await answer
+        except (OutcomeUnknown, TransportError):
+            self._nonces.doubt()
+            raise
+
+    async def _next_nonce(self) -> int:
+        request = self.encode_next_nonce()
+        assert request is not None, "an allocator that asks has something to ask"
+        return self.decode_next_nonce(await self._private(request))
+
+    # ----------------------------------------------------------------- calls over the socket
 
     def _call(self, request: Request) -> Awaitable[Json]:
         stream = self._command_stream()
@@ -261,37 +357,54 @@ class DexCore(Translation):
         await self._throttle.acquire(request.scope, request.weight, request.lane)
         return await self._written(stream, request)
 
-    def _written(self, stream: Any, request: Request) -> asyncio.Future[Json]:
-        answer: asyncio.Future[Json] = stream.call(request)
-        answer.add_done_callback(lambda done: self._heed(request, done))
-        return answer
+    def _written(self, stream: Any, request: Request) -> Awaitable[Json]:
+        if request.signed:
+            request = self._prove(sealed(request), self.venue_clock.now_ms())
+        return self._judged(stream.call(request), request)
 
-    def _heed(self, request: Request, answer: asyncio.Future[Json]) -> None:
-        error = None if answer.cancelled() else answer.exception()
-        if isinstance(error, RateLimited):
-            self._rest.penalize(request, error.retry_after)
+    async def _judged(self, answer: asyncio.Future[Json], request: Request) -> Json:
+        """What a call over the socket came to, by the same verdicts as over REST."""
+        try:
+            body = await answer
+            failure = self._failure(200, body, request)
+        except RateLimited as error:
+            failure = error
+        if isinstance(failure, RateLimited):
+            self._rest.penalize(request, failure.retry_after)
+        if failure is not None:
+            raise failure
+        return body
 
     def _command_stream(self) -> Any:
         lease = self._leases.get(self._stream_class("orders"))
         return None if lease is None else lease.client
 
-    async def _private(self, request: Request) -> Json:
-        self._need_keys(request)
-        return await self._rest.send(request)
+    async def _private(self, reads: Reads) -> Json:
+        for request in reads if isinstance(reads, tuple) else (reads,):
+            self._need_keys(request)
+        return await self._ask(reads)
+
+    async def _ask(self, reads: Reads) -> Json:
+        """The answer, or the list of answers where there are several requests."""
+        if isinstance(reads, tuple):
+            return [await self._rest.send(request) for request in reads]
+        return await self._rest.send(reads)
 
     def _need_keys(self, request: Request) -> None:
         if self.read_only and request.signed:
             raise MissingCredentials(f"{request} needs keys; opened read-only", venue=self.name)
 
     async def _login(self) -> Session:
-        request = self.encode_login()
-        assert request is not None
+        step: Request | Session | None = self.encode_login()
         try:
-            answer = await self._rest.send_raw(request)
+            while isinstance(step, Request):
+                answer = await self._rest.send_raw(step)
+                step = self.continue_login(answer, step, self.venue_clock.now_ms())
         finally:
             if self._closed:  # a shared connection outlives the object that opened it
                 await self._rest.close()
-        return self.decode_login(answer, self.venue_clock.now_ms())
+        assert step is not None, "only a venue with a login has sessions"
+        return step
 
     def _stream_class(self, channel: str) -> type[Any]:
         try:
@@ -306,7 +419,7 @@ class DexCore(Translation):
             from mpdex.utils.pool import pool_of_loop
 
             url = self.endpoints[kind.HOST]
-            account = "" if self.read_only else self.keys[self.SPEC.credentials[0]]
+            account = "" if self.read_only else self.account_id
             lease = await pool_of_loop().acquire(
                 (kind, url, account), lambda: self._connect(kind, url)
             )
@@ -323,6 +436,7 @@ class DexCore(Translation):
             url=url,
             name=self.name,
             keys=self.keys,
+            markets=self._markets,
             session=self._session if kind.PRIVATE else None,
             clock=self.clock,
             rng=self._rng,
@@ -362,6 +476,15 @@ class DexCore(Translation):
             if cursor is None:
                 fills = [fill for fill in found.values() if fill["timestamp_ms"] >= since_ms]
                 return sorted(fills, key=lambda fill: fill["timestamp_ms"])
+
+
+def sealed(request: Request) -> Request:
+    """With the bytes that are signed and sent, made once."""
+    if request.body or request.json is None:
+        return request
+    import msgspec
+
+    return replace(request, body=msgspec.json.encode(request.json))
 
 
 def _checked_share(share: float) -> float:

@@ -48,7 +48,7 @@ class MarketMethods(DexCore):
         mark, at = self.feeds.marks.get(symbol, (None, 0.0))
         if mark is not None and self.clock.monotonic() - at <= _FRESH_SECONDS:
             return mark
-        return self.decode_mark(await self._rest.send(self.encode_mark(market)), market)
+        return self.decode_mark(await self._ask(self.encode_mark(market)), market)
 
     async def get_orderbook(self, symbol: str, depth: int = 10) -> OrderBook:
         """The best levels, best first. Raises: UnknownSymbol, TransportError."""
@@ -66,7 +66,7 @@ class MarketMethods(DexCore):
     async def get_funding_rate(self, symbol: str) -> FundingRate:
         """The rate of the running interval."""
         market = self._markets[symbol]
-        answer = await self._rest.send(self.encode_funding_rate(market))
+        answer = await self._ask(self.encode_funding_rate(market))
         return self.decode_funding_rate(answer, market)
 
     async def get_clock_skew(self) -> float:

@@ -8,8 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 from mpdex.dex.account import AccountMethods
+from mpdex.dex.core import sealed
 from mpdex.errors import (
     BadOrder,
+    NonceRefused,
     OrderNotFound,
     OutcomeUnknown,
     ProtocolError,
@@ -109,6 +111,8 @@ class OrderMethods(AccountMethods):
         request = self.encode_order(order, market, self.venue_clock.now_ns())
         if request.lane is not lane:
             request = replace(request, lane=lane)
+        if self._nonces is not None:
+            request = replace(request, client_id=order.client_id)
         return self._placed(self._command(request), order)
 
     async def cancel_order(
@@ -217,6 +221,39 @@ class OrderMethods(AccountMethods):
         """Own fills at or after `since` (milliseconds since the epoch), oldest first."""
         return await self._fills_since(self._markets[symbol] if symbol else None, since)
 
+    async def fence_order(self, symbol: str, client_order_id: str) -> None:
+        """Uses up the nonce of an order whose outcome is not known.
+
+        When this returns, the order has landed already or never will, and one more `get_order` is
+        the last word on it.
+
+        Raises: Unsupported where the venue has no such means, or the nonce was not remembered;
+            TransportError, OutcomeUnknown: nothing is known yet, ask again.
+        """
+        market = self._markets[symbol]
+        nonce = self._sent_nonces.get(client_order_id)
+        if nonce is None:
+            raise Unsupported(f"no nonce of order {client_order_id}", venue=self.name)
+        if self.encode_next_nonce() is not None and await self._next_nonce() > nonce:
+            return
+        try:
+            await self._command(self.encode_fence(nonce, market))
+        except NonceRefused:
+            if self.encode_next_nonce() is not None and await self._next_nonce() <= nonce:
+                raise
+
+    async def schedule_cancel(self, seconds: Number | None) -> None:
+        """A dead man's switch: the venue cancels every order of the account after this time.
+
+        Args:
+            seconds: from now; asking again moves it. None: switched off.
+
+        Raises: Unsupported; VenueError where the venue does not grant it to this account.
+        """
+        now_ms = self.venue_clock.now_ms()
+        at_ms = None if seconds is None else now_ms + int(to_decimal(seconds) * 1000)
+        await self._command(self.encode_schedule_cancel(at_ms))
+
     def prove_signing(self, symbol: str, price: Decimal) -> None:
         """Encodes and signs orders of both sides that are never sent.
 
@@ -240,7 +277,7 @@ class OrderMethods(AccountMethods):
         request = self.encode_order(order, market, now_ns)
         self._need_keys(request)
         if request.signed:
-            self.sign(request, self.venue_clock.now_ms())
+            self.sign(replace(sealed(request), nonce=1), self.venue_clock.now_ms())
 
     def new_client_id(self) -> str:
         """A client order id that no order of this account had."""
@@ -304,7 +341,7 @@ class OrderMethods(AccountMethods):
 
     async def _placed(self, answer: Awaitable[Json], order: OrderRequest) -> Order:
         try:
-            return self.decode_order(await answer)
+            return self.decode_placement(await answer, order)
         except OutcomeUnknown as error:
             error.client_order_id = order.client_id
             raise

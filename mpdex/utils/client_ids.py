@@ -22,20 +22,46 @@ class ClientIds:
     def __init__(self, form: ClientIdForm, clock: Clock) -> None:
         span = (form.high - form.low + 1).bit_length() - 1
         self._bits = span - _TAG_BITS
-        self._low = form.low
+        self._form = form
         self._clock = clock
         self._unit_ns = max(_WRAP_NS >> self._bits, 1)
         self._last = -1
 
     def new(self) -> str:
-        """The next id, as decimal text."""
+        """The next id, in the venue's text."""
         now = self._clock.now_ns() // self._unit_ns
         self._last = max(self._last + 1, now)
         counter = self._last & ((1 << self._bits) - 1)
-        return str(self._low + (_TAG << self._bits | counter))
+        number = self._form.low + (_TAG << self._bits | counter)
+        match self._form.text:
+            case "decimal":
+                return str(number)
+            case "hex":
+                return f"0x{number:032x}"
+            case "uuid":
+                return _uuid(number)
 
     def ours(self, client_id: str | None) -> bool:
         """Whether an id was made here, by this or an earlier run."""
-        if not client_id or not client_id.isdecimal():
-            return False
-        return (int(client_id) - self._low) >> self._bits == _TAG
+        number = self._number(client_id or "")
+        return number is not None and (number - self._form.low) >> self._bits == _TAG
+
+    def _number(self, client_id: str) -> int | None:
+        """None: not of this form, so not made here."""
+        try:
+            match self._form.text:
+                case "decimal":
+                    return int(client_id) if client_id.isdecimal() else None
+                case "hex":
+                    return int(client_id, 16) if len(client_id) == 34 else None
+                case "uuid":
+                    return int(client_id.replace("-", ""), 16) if len(client_id) == 36 else None
+        except ValueError:
+            return None
+
+
+def _uuid(number: int) -> str:
+    """Without the module `uuid`: it takes longer to import than all of this library."""
+    digits = f"{number:032x}"
+    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    return "-".join(parts)

@@ -6,22 +6,38 @@ anything is sent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mpdex.errors import UnknownSymbol
 from mpdex.types import Market
 
 
 class MarketList:
-    """Markets of one venue, by symbol."""
+    """Markets of one venue, by symbol.
 
-    def __init__(self, venue: str) -> None:
+    Args:
+        wire_name: what the venue calls a market in orders, answers and streams.
+    """
+
+    def __init__(self, venue: str, wire_name: Callable[[Market], str] | None = None) -> None:
         self._venue = venue
+        self._wire_name = wire_name
         self._markets: dict[str, Market] = {}
+        self._symbols: dict[str, str] = {}  # by wire name, where that is not the symbol
 
     def replace(self, markets: Sequence[Market]) -> None:
         """Takes a new answer of the venue in place of the old."""
         self._markets = {market["symbol"]: market for market in markets}
+        if self._wire_name is not None:
+            self._symbols = {self._wire_name(market): market["symbol"] for market in markets}
+
+    def symbol_of(self, wire: str) -> str:
+        """The symbol of what a message names; a market that is not listed keeps that name."""
+        return self._symbols.get(wire, wire)
+
+    def wire_of(self, symbol: str) -> str:
+        """What the venue calls it. Raises: UnknownSymbol."""
+        return symbol if self._wire_name is None else self._wire_name(self[symbol])
 
     def complete(self, market: Market) -> None:
         """Takes one market anew, with what the list left out."""

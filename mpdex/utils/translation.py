@@ -32,19 +32,24 @@ from mpdex.types import (
     Market,
     Order,
     OrderRequest,
+    OrderStatus,
     Position,
+    Reads,
     Request,
     Session,
     VenueSpec,
 )
 
 if TYPE_CHECKING:
+    from mpdex.utils.markets import MarketList
+    from mpdex.utils.nonces import Nonces
     from mpdex.utils.rest import Answer
 
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_NONE = Decimal(0)
 _BY_STATUS: Mapping[int, type[VenueError]] = {
     401: AuthError,
     403: AuthError,
@@ -61,9 +66,14 @@ class FillPage(NamedTuple):
 
 
 class Translation:
-    """The verbs of a venue. `keys` holds the credentials by name."""
+    """The verbs of a venue.
+
+    `keys` holds the credentials by name, `_markets` what the venue lists. Where an `encode_` may
+    give several requests (`Reads`), its `decode_` gets the list of their answers.
+    """
 
     SPEC: ClassVar[VenueSpec]
+    _markets: MarketList
     # Where a book starts: with the stream itself, or with a REST answer laid under buffered deltas.
     BOOK_SNAPSHOT: ClassVar[Literal["stream", "rest"]] = "stream"
 
@@ -103,11 +113,52 @@ class Translation:
         """The login, or None for a venue whose requests are each signed by themselves."""
         return None
 
+    def continue_login(self, answer: Answer, request: Request, now_ms: int) -> Request | Session:
+        """What follows an answer to `request` of the login: one more, or the session.
+
+        Raises: AuthError.
+        """
+        return self.decode_login(answer, now_ms)
+
     def decode_login(self, answer: Answer, now_ms: int) -> Session:
         """The session that a login gave. Raises: AuthError."""
         self._refuse("login")
 
+    def encode_countersign(self, request: Request, now_ms: int) -> Request | None:
+        """The question to whoever holds the key, where somebody else signs a command.
+
+        Nothing has happened at the venue before `decode_countersign` is sent.
+        """
+        return None
+
+    def decode_countersign(self, answer: Json, request: Request) -> Request:
+        """The command as it may be sent, signed there."""
+        self._refuse("signing elsewhere")
+
+    def make_nonces(self) -> Nonces | None:
+        """The allocator of numbers that commands are signed with; None: the venue has none."""
+        return None
+
+    def encode_next_nonce(self) -> Request | None:
+        """Asks which number comes next, where the venue counts them; None: nobody counts."""
+        return None
+
+    def decode_next_nonce(self, answer: Json) -> int:
+        self._refuse("the next nonce")
+
+    def spares_nonce(self, error: MpdexError) -> bool:
+        """Whether the venue refused a command without counting its number."""
+        return False
+
+    def encode_fence(self, nonce: int, market: Market) -> Request:
+        """A command that does nothing but use up a number; it carries that `nonce`."""
+        self._refuse("a nonce fence")
+
     # ----------------------------------------------------------------- markets
+
+    def wire_name(self, market: Market) -> str:
+        """What orders, answers and streams call a market."""
+        return market["symbol"]
 
     def encode_markets(self) -> list[Request]:
         """The requests whose answers list every market."""
@@ -125,7 +176,7 @@ class Translation:
         """The market, completed."""
         return market
 
-    def encode_mark(self, market: Market) -> Request:
+    def encode_mark(self, market: Market) -> Reads:
         self._refuse("get_mark_price")
 
     def decode_mark(self, answer: Json, market: Market) -> Decimal:
@@ -146,7 +197,7 @@ class Translation:
         """The venue's clock when it answered, in milliseconds since the epoch."""
         self._refuse("get_clock_skew")
 
-    def encode_funding_rate(self, market: Market) -> Request:
+    def encode_funding_rate(self, market: Market) -> Reads:
         self._refuse("get_funding_rate")
 
     def decode_funding_rate(self, answer: Json, market: Market) -> FundingRate:
@@ -161,6 +212,10 @@ class Translation:
     def decode_order(self, answer: Json) -> Order:
         """One order, from the answer to a place or to an order query."""
         self._refuse("get_order")
+
+    def decode_placement(self, answer: Json, order: OrderRequest) -> Order:
+        """The order as acknowledged, for a venue whose answer does not repeat it."""
+        return self.decode_order(answer)
 
     def encode_cancel(self, cancel: CancelRequest, market: Market) -> Request:
         self._refuse("cancel_order")
@@ -184,7 +239,7 @@ class Translation:
         """The order asked for, or None if this answer does not have it."""
         return self.decode_order(answer)
 
-    def encode_open_orders(self, market: Market | None) -> Request:
+    def encode_open_orders(self, market: Market | None) -> Reads:
         self._refuse("get_open_orders")
 
     def decode_orders(self, answer: Json) -> list[Order]:
@@ -198,22 +253,26 @@ class Translation:
         """That page; `cursor` is what the page was asked with."""
         self._refuse("get_fills")
 
+    def encode_schedule_cancel(self, at_ms: int | None) -> Request:
+        """Has the venue cancel every order at a time, unless told otherwise; None: not at all."""
+        self._refuse("schedule_cancel")
+
     # ----------------------------------------------------------------- account
 
-    def encode_positions(self, market: Market | None) -> Request:
+    def encode_positions(self, market: Market | None) -> Reads:
         self._refuse("get_position")
 
     def decode_positions(self, answer: Json) -> list[Position]:
         """Open positions only; a flat market is absent."""
         self._refuse("get_position")
 
-    def encode_collateral(self) -> Request:
+    def encode_collateral(self) -> Reads:
         self._refuse("get_collateral")
 
     def decode_collateral(self, answer: Json) -> Collateral:
         self._refuse("get_collateral")
 
-    def encode_leverage_info(self, market: Market) -> Request:
+    def encode_leverage_info(self, market: Market) -> Reads:
         self._refuse("get_leverage_info")
 
     def decode_leverage_info(self, answer: Json, market: Market) -> LeverageInfo:
@@ -222,7 +281,15 @@ class Translation:
     def encode_leverage(self, market: Market, leverage: Decimal, now_ns: int) -> Request:
         self._refuse("update_leverage")
 
-    def encode_fees(self, market: Market) -> Request:
+    def encode_requests_left(self) -> Request | None:
+        """Asks for a quota over the account's life; None: requests are limited by time alone."""
+        return None
+
+    def decode_requests_left(self, answer: Json) -> int | None:
+        """Commands that are left; None: as many as wanted."""
+        self._refuse("get_requests_left")
+
+    def encode_fees(self, market: Market) -> Reads:
         self._refuse("get_fees")
 
     def decode_fees(self, answer: Json, market: Market) -> Fees:
@@ -230,6 +297,37 @@ class Translation:
 
     def _refuse(self, call: str) -> NoReturn:
         raise Unsupported(f"{call} is not offered here", venue=self.SPEC.name)
+
+
+def acknowledged(
+    order: OrderRequest,
+    raw: Json,
+    *,
+    id: str = "",
+    status: OrderStatus = OrderStatus.PENDING,
+    filled: Decimal = _NONE,
+    average_price: Decimal | None = None,
+    timestamp_ms: int | None = None,
+) -> Order:
+    """The order that was asked for, with what its acknowledgement tells beyond that."""
+    return Order(
+        id=id,
+        client_order_id=order.client_id or None,
+        symbol=order.symbol,
+        side=order.side,
+        type="market" if order.price is None else "limit",
+        price=order.price,
+        size=order.size,
+        filled=filled,
+        average_price=average_price,
+        status=status,
+        time_in_force=order.time_in_force,
+        post_only=order.post_only,
+        reduce_only=order.reduce_only,
+        reason="",
+        timestamp_ms=timestamp_ms,
+        raw=raw,
+    )
 
 
 def checked(venue: str) -> Callable[[Callable[P, T]], Callable[P, T]]:

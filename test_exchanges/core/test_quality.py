@@ -18,13 +18,18 @@ QUALITY: dict[str, Any] = tomllib.loads((ROOT / "wrappers" / "quality.toml").rea
 RULES = QUALITY["rules"]
 # What a rule that is done leaves behind.
 TRACES = {
-    "shapes": "test_exchanges/test_{venue}.py",
-    "simulated": "mpdex/sim/venues/{venue}.py",
-    "vectors": "test_exchanges/vectors/{venue}.json",
-    "recorded": "test_exchanges/replay/test_{venue}_replay.py",
-    "reference": "test_exchanges/reference/test_{venue}_sdk.py",
-    "keys": "keys/copy.pk_{venue}.py",
+    "shapes": "test_exchanges/test_{module}.py",
+    "simulated": "mpdex/sim/venues/{module}.py",
+    "vectors": "test_exchanges/vectors/{module}.json",
+    "recorded": "test_exchanges/replay/test_{module}_replay.py",
+    "reference": "test_exchanges/reference/test_{module}_sdk.py",
+    "keys": "keys/copy.pk_{name}.py",
 }
+
+
+def module_of(venue: str) -> str:
+    """The venue's name in file names."""
+    return VENUES[venue].where.partition(":")[0].rpartition(".")[2]
 
 
 def test_every_venue_is_listed_and_no_other() -> None:
@@ -45,7 +50,7 @@ def test_every_rule_has_an_answer(venue: str) -> None:
 @pytest.mark.parametrize("venue", sorted(VENUES))
 @pytest.mark.parametrize("rule", sorted(TRACES))
 def test_what_is_done_is_there(venue: str, rule: str) -> None:
-    trace = ROOT / TRACES[rule].format(venue=venue.replace(".", "_"))
+    trace = ROOT / TRACES[rule].format(module=module_of(venue), name=venue.replace(".", "_"))
     assert trace.exists() or QUALITY[venue][rule] != "done", f"{trace} is missing"
 
 
@@ -56,7 +61,7 @@ def test_a_simulated_end_is_registered(venue: str) -> None:
 
 @pytest.mark.parametrize("venue", sorted(VENUES))
 def test_facts_are_dated(venue: str) -> None:
-    name = venue.replace(".", "_")
+    name = module_of(venue)
     for module in (f"wrappers/{name}.py", f"wrappers/{name}_ws_client.py"):
         docstring = (ROOT / module).read_text().split('"""')[1]
         assert "Source" in docstring, f"{module} names no source"

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 SIM_VENUES: dict[str, str] = {
     "grvt": "mpdex.sim.venues.grvt:GrvtSim",
     "backpack": "mpdex.sim.venues.backpack:BackpackSim",
+    "hyperliquid": "mpdex.sim.venues.hyperliquid:HyperliquidSim",
+    "superstack": "mpdex.sim.venues.superstack:SuperstackSim",
+    "treadfi.hyperliquid": "mpdex.sim.venues.treadfi_hl:TreadfiHlSim",
+    "lighter": "mpdex.sim.venues.lighter:LighterSim",
+    "pacifica": "mpdex.sim.venues.pacifica:PacificaSim",
+    "treadfi.pacifica": "mpdex.sim.venues.treadfi_pc:TreadfiPcSim",
 }
 
 
