@@ -14,8 +14,6 @@ from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any, Self
 
-from mpdex.dex.account import AccountMethods
-from mpdex.dex.markets import MarketMethods
 from mpdex.dex.orders import OrderMethods
 from mpdex.dex.streams import StreamMethods
 from mpdex.types import Number
@@ -97,7 +95,7 @@ class MultiPerpDex(ABC):
         await self.close()
 
 
-class MultiPerpDexMixin(MarketMethods, OrderMethods, AccountMethods, StreamMethods):
+class MultiPerpDexMixin(OrderMethods, StreamMethods):
     """Every method of the interface, over a venue's translations.
 
     A class that brings its own methods, as the developer guide shows, needs no SPEC: it overrides

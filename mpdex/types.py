@@ -307,6 +307,9 @@ class VenueSpec:
         errors: HTTP status or the venue's code -> class of ours.
         order_route: the one route of order commands.
         client_id: form of a client order id.
+        market_bound_bps: the venue has no market orders: one is sent as an immediate limit order at
+            most so far beyond the mark price, or `slippage_bps` where the caller gives that.
+            None: the venue has them.
         request_bound_ms: after which the venue refuses a late order request; None: no such bound.
         immediate_bound_ms: the same for an order that must trade at once, where it is shorter.
         fragile: the venue imitates a browser and may break without notice; never a primary.
@@ -326,6 +329,7 @@ class VenueSpec:
     errors: Mapping[int | str, type[Exception]] = field(default_factory=dict)
     order_route: Literal["rest", "ws"] = "rest"
     client_id: ClientIdForm = ClientIdForm(1, 2**48 - 1)
+    market_bound_bps: Decimal | None = None
     request_bound_ms: int | None = None
     immediate_bound_ms: int | None = None
     fragile: bool = False

@@ -9,6 +9,7 @@ from typing import Any
 
 from mpdex.dex.account import AccountMethods
 from mpdex.dex.core import sealed
+from mpdex.dex.markets import MarketMethods
 from mpdex.errors import (
     BadOrder,
     NonceRefused,
@@ -48,7 +49,7 @@ _UNSIGNABLE = (
 )
 
 
-class OrderMethods(AccountMethods):
+class OrderMethods(AccountMethods, MarketMethods):
     """Orders and fills."""
 
     async def create_order(
@@ -75,7 +76,8 @@ class OrderMethods(AccountMethods):
             amount: coins.
             time_in_force: GTC, IOC or FOK; a market order is IOC.
             client_order_id: in the venue's form; made here if left out.
-            slippage_bps: bound of a market order, where the venue can keep one.
+            slippage_bps: bound of a market order against the mark price, where the venue can keep
+                one.
 
         Returns: the order as acknowledged; on venues that answer before matching it is PENDING.
         Raises: UsageError before anything is sent; OrderRejected; OutcomeUnknown: the order may
@@ -84,6 +86,9 @@ class OrderMethods(AccountMethods):
         market = self._markets[symbol]
         if client_order_id is not None and "client_order_id" not in self.SPEC.supports:
             raise Unsupported("client_order_id is not offered here", venue=self.name)
+        if price is None and order_type == "market" and self.SPEC.market_bound_bps is not None:
+            price = await self._worst_price(market, side, slippage_bps)
+            time_in_force, slippage_bps = time_in_force or TimeInForce.IOC, None
         order = self._order_request(
             market,
             side,
@@ -286,6 +291,15 @@ class OrderMethods(AccountMethods):
     def owns(self, client_id: str | None) -> bool:
         """Whether an order was made by this program, in this run or an earlier one."""
         return self.client_ids.ours(client_id)
+
+    async def _worst_price(self, market: Market, side: str, bps: Number | None) -> Decimal:
+        """What a market order may cost at most, where the venue needs to be told."""
+        bound = self.SPEC.market_bound_bps if bps is None else to_decimal(bps)
+        assert bound is not None
+        mark = await self.get_mark_price(market["symbol"])
+        part = bound.scaleb(-4)
+        wanted = _side(side, self.name)
+        return mark * (1 + part if wanted == "buy" else 1 - part)
 
     def _order_request(
         self,
