@@ -20,6 +20,7 @@ from mpdex.errors import (
     MpdexError,
     NonceRefused,
     OutcomeUnknown,
+    ProtocolError,
     RateLimited,
     TransportError,
     Unsupported,
@@ -267,7 +268,7 @@ class DexCore(Translation):
         if self._nonces is not None:
             return self._numbered(request)
         hop = self.encode_countersign(request, self.venue_clock.now_ms())
-        return self._route(request) if hop is None else self._countersigned(request, hop)
+        return self._route(request) if hop is None else self._countersigned(request)
 
     def _route(self, request: Request) -> Awaitable[Json]:
         if request.call and self.SPEC.order_route == "ws" and not self._must_detour():
@@ -281,9 +282,35 @@ class DexCore(Translation):
         stream = self._command_stream()
         return stream is not None and not stream.connected
 
-    async def _countersigned(self, request: Request, hop: Request) -> Json:
-        answer = await self._rest.send(hop)
-        return await self._route(self.decode_countersign(answer, request))
+    async def _countersigned(self, request: Request) -> Json:
+        """Asks whoever holds the key, then sends the answer on.
+
+        It waits for the limit before it asks, since what is signed grows old. It asks once, as a
+        command is sent once: whoever decided on it decides again.
+        """
+        await self._throttle.acquire(request.scope, request.weight, request.lane)
+        asked_ms = self.venue_clock.now_ms()
+        signed = await self._signed_elsewhere(request, asked_ms)
+        bound_ms, spent_ms = self.SPEC.request_bound_ms, self.venue_clock.now_ms() - asked_ms
+        if bound_ms is not None and spent_ms >= bound_ms:
+            late = f"signed after {spent_ms} ms, too late to be sent"
+            raise TransportError(late, venue=self.name, request=str(request))
+        return await self._route(replace(signed, weight=0))
+
+    async def _signed_elsewhere(self, request: Request, now_ms: int) -> Request:
+        """Whatever goes wrong here, the venue has not heard of the command."""
+        hop = self.encode_countersign(request, now_ms)
+        assert hop is not None, "whoever signs elsewhere does so for every command"
+        try:
+            answer = await self._rest.send(replace(hop, command=True))
+            return self.decode_countersign(answer, request)
+        except (OutcomeUnknown, ProtocolError) as error:
+            raise TransportError(
+                f"not signed, so not sent: {error.detail}",
+                venue=self.name,
+                raw=error.raw,
+                request=str(hop),
+            ) from error
 
     # ----------------------------------------------------------------- proof, verdict, nonces
 

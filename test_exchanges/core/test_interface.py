@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from mpdex.errors import (
+    AuthError,
     BadOrder,
     MissingCredentials,
     NotSynced,
     OrderNotFound,
     OutcomeUnknown,
     ProtocolError,
+    TransportError,
     Unsupported,
     UsageError,
 )
@@ -35,7 +39,8 @@ from mpdex.types import (
     Topic,
     VenueSpec,
 )
-from mpdex.utils.translation import FillPage
+from mpdex.utils.clock import LoopClock, VenueClock
+from mpdex.utils.translation import FillPage, checked
 from multi_perp_dex import MultiPerpDex, MultiPerpDexMixin
 
 D = Decimal
@@ -273,6 +278,9 @@ class Acme(MultiPerpDexMixin, MultiPerpDex):
         return list(answer)
 
 
+Kind = TypeVar("Kind", bound=Acme)
+
+
 class Wire:
     """In place of the transport: answers in order, and what was sent."""
 
@@ -323,14 +331,18 @@ def wire() -> Wire:
     return Wire()
 
 
-@pytest.fixture
-async def dex(wire: Wire) -> Acme:
-    made = Acme(api_key="key", secret_key="word")  # noqa: S106
+async def opened(kind: type[Kind], wire: Wire) -> Kind:
+    made = kind(api_key="key", secret_key="word")  # noqa: S106
     made._rest = wire  # type: ignore[assignment]
     wire.answers.append([MARKET])
     await made.init()
     wire.sent.clear()
     return made
+
+
+@pytest.fixture
+async def dex(wire: Wire) -> Acme:
+    return await opened(Acme, wire)
 
 
 def test_the_spec_says_what_goes_by_socket() -> None:
@@ -433,6 +445,87 @@ async def test_doubt_names_the_order(dex: Acme, wire: Wire, answer: Any) -> None
         await dex.create_order(ETH, "buy", 1, 3000, client_order_id="77")
     assert caught.value.client_order_id == "77"
     assert len(wire.sent) == 1
+
+
+class Countersigned(Acme):
+    """Somebody else has the key: asks there, and sends what comes back."""
+
+    SPEC = replace(Acme.SPEC, request_bound_ms=5000)
+
+    def encode_countersign(self, request: Request, now_ms: int) -> Request:
+        return Request("POST", "/sign", json=[request.path, now_ms], host="wallet")
+
+    @checked("acme")
+    def decode_countersign(self, answer: Json, request: Request) -> Request:
+        return replace(request, json=answer["payload"], signed=False)
+
+
+@pytest.fixture
+async def elsewhere(wire: Wire) -> Countersigned:
+    return await opened(Countersigned, wire)
+
+
+async def test_a_command_signed_elsewhere_goes_there_first(
+    elsewhere: Countersigned, wire: Wire
+) -> None:
+    wire.answers += [{"payload": "proof"}, ORDER]
+    order = await elsewhere.create_order(ETH, "buy", 1, 3000)
+    assert order["id"] == "1"
+    asked, sent = wire.sent
+    assert (asked.host, asked.path, asked.command) == ("wallet", "/sign", True)
+    assert (sent.path, sent.json, sent.command, sent.signed) == ("/order", "proof", True, False)
+    assert sent.weight == 0, "its limit was waited for before it was signed"
+    assert elsewhere._throttle.spent["default", Lane.QUOTE] == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OutcomeUnknown("no answer within 10 s", venue="acme"),
+        ProtocolError("HTTP 200 with a body that is not JSON", venue="acme"),
+        TransportError("cannot connect", venue="acme"),
+        {"no": "payload"},
+        None,
+    ],
+)
+async def test_without_a_signature_nothing_was_sent(
+    elsewhere: Countersigned, wire: Wire, answer: Any
+) -> None:
+    wire.answers.append(answer)
+    with pytest.raises(TransportError):
+        await elsewhere.create_order(ETH, "buy", 1, 3000)
+    assert [request.path for request in wire.sent] == ["/sign"]
+
+
+async def test_a_refused_signature_is_a_refusal(elsewhere: Countersigned, wire: Wire) -> None:
+    wire.answers.append(AuthError("invalid key", venue="acme"))
+    with pytest.raises(AuthError, match="invalid key"):
+        await elsewhere.cancel_order(ETH, "1")
+    assert [request.path for request in wire.sent] == ["/sign"]
+
+
+async def test_doubt_begins_with_the_second_hop(elsewhere: Countersigned, wire: Wire) -> None:
+    wire.answers += [{"payload": "proof"}, OutcomeUnknown("lost", venue="acme")]
+    with pytest.raises(OutcomeUnknown) as caught:
+        await elsewhere.create_order(ETH, "buy", 1, 3000, client_order_id="77")
+    assert caught.value.client_order_id == "77"
+
+
+async def test_a_signature_that_comes_too_late_is_not_used(
+    elsewhere: Countersigned, wire: Wire
+) -> None:
+    clock = LoopClock(asyncio.get_running_loop(), 10**18)
+    elsewhere.venue_clock = VenueClock(clock)
+
+    async def send(request: Request) -> Json:
+        wire.sent.append(request)
+        clock.skew_ns += 5 * 10**9
+        return {"payload": "proof"}
+
+    elsewhere._rest.send = send  # type: ignore[method-assign]
+    with pytest.raises(TransportError, match="too late"):
+        await elsewhere.create_order(ETH, "buy", 1, 3000)
+    assert [request.path for request in wire.sent] == ["/sign"]
 
 
 async def test_blocked_orders_send_nothing(dex: Acme, wire: Wire) -> None:
