@@ -101,8 +101,15 @@ class DexCore(Translation):
     async def init(self) -> Self:
         """Reads the venue's markets. Raises: TransportError, ProtocolError."""
         if hasattr(type(self), "SPEC"):
+            await self._find_account()
             await self.load_markets()
         return self
+
+    async def _find_account(self) -> None:
+        request = None if self.read_only else self.encode_account()
+        if request is not None:
+            name = self.decode_account(await self._rest.send(request))
+            self.keys = {**self.keys, self.SPEC.account: name}
 
     async def load_markets(self) -> None:
         """Asks the venue for its markets, again if asked again."""
@@ -177,6 +184,11 @@ class DexCore(Translation):
         keeper = self.__dict__.get("_session")
         session = None if keeper is None else keeper.current
         return None if session is None else session.expires_ms
+
+    @property
+    def stream_channels(self) -> frozenset[str]:
+        """What the venue streams: of "book", "bbo", "mark", "orders", "fills", "positions"."""
+        return frozenset(self._streams)
 
     @cached_property
     def ws_supported(self) -> dict[str, bool]:

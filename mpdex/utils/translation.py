@@ -124,10 +124,19 @@ class Translation:
         """The session that a login gave. Raises: AuthError."""
         self._refuse("login")
 
+    def encode_account(self) -> Request | None:
+        """Asks which account the keys are of, where they do not say; None: they do."""
+        return None
+
+    def decode_account(self, answer: Json) -> str:
+        """Its name, from now on the credential `SPEC.account`."""
+        self._refuse("naming the account")
+
     def encode_countersign(self, request: Request, now_ms: int) -> Request | None:
         """The question to whoever holds the key, where somebody else signs a command.
 
-        Nothing has happened at the venue before `decode_countersign` is sent.
+        It is asked once. Nothing has happened at the venue before what `decode_countersign` gives
+        is sent, so a failure before that is never a doubt.
         """
         return None
 

@@ -528,6 +528,37 @@ async def test_a_signature_that_comes_too_late_is_not_used(
     assert [request.path for request in wire.sent] == ["/sign"]
 
 
+class Nameless(Acme):
+    """Its keys do not say whose they are."""
+
+    SPEC = replace(Acme.SPEC, account="account")
+
+    def encode_account(self) -> Request | None:
+        return None if self.keys.get("account") else Request("GET", "/whose", signed=True)
+
+    def decode_account(self, answer: Json) -> str:
+        return str(answer["account"])
+
+
+async def test_an_account_that_the_keys_do_not_name_is_asked_for(wire: Wire) -> None:
+    keys = {"api_key": "key", "secret_key": "word"}
+    asked, told = Nameless(**keys), Nameless(**keys, account="7")  # type: ignore[arg-type]
+    for dex in (asked, told):
+        dex._rest = wire  # type: ignore[assignment]
+    wire.answers += [{"account": "7"}, [MARKET], [MARKET]]
+    assert (await asked.init()).keys == (await told.init()).keys == {**keys, "account": "7"}
+    assert asked.account_id == told.account_id
+    assert [request.path for request in wire.sent] == ["/whose", "/markets", "/markets"]
+
+
+async def test_without_keys_nobody_asks_whose_they_are(wire: Wire) -> None:
+    dex = Nameless(read_only=True)
+    dex._rest = wire  # type: ignore[assignment]
+    wire.answers.append([MARKET])
+    await dex.init()
+    assert [request.path for request in wire.sent] == ["/markets"]
+
+
 async def test_blocked_orders_send_nothing(dex: Acme, wire: Wire) -> None:
     dex.block_orders("this is a dry run")
     calls = (
