@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from mpdex.sim.numerals import milliseconds as milliseconds
+from mpdex.sim.numerals import number as number
 from mpdex.sim.records import ZERO, Level, PublicTrade, SimFill, SimMarket, SimOrder, SimPosition
 from mpdex.types import Json, OrderStatus
 
@@ -51,20 +53,9 @@ SYSTEM = {
 SIDE = {"buy": "Bid", "sell": "Ask"}
 
 
-def number(value: Decimal) -> str:
-    """Plain notation, no trailing zeros."""
-    text = format(value, "f")
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text == "-0" else text
-
-
 def on_grid(value: Decimal, step: Decimal) -> str:
     """With as many decimals as the market's step."""
     return format(value.quantize(step), "f")
-
-
-def milliseconds(ns: int) -> int:
-    return ns // 1_000_000
 
 
 def iso(ns: int) -> str:
