@@ -11,6 +11,7 @@ from typing import Any
 
 import coincurve
 
+from mpdex.sim import evm
 from mpdex.sim.board import Quote
 from mpdex.sim.models import NO_LATENCY, Timers
 from mpdex.sim.venue import SimReply, SimRequest
@@ -203,7 +204,7 @@ def sign(digest: bytes, key: str) -> dict[str, Any]:
     secret = coincurve.PrivateKey(int(key, 16).to_bytes(32, "big"))
     signed = secret.sign_recoverable(digest, hasher=None)
     return {
-        "signer": crypto.address_of(int(key, 16)),
+        "signer": evm.address_of(int(key, 16)),
         "r": "0x" + signed[:32].hex(),
         "s": "0x" + signed[32:64].hex(),
         "v": 27 + signed[64],

@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 from sim.grvt_stage import DAY_NS, ETH, Stage, sign, sign_order
 
+from mpdex.sim import evm
 from mpdex.sim.exchange import Twist
 from mpdex.sim.run import Running, start
 from mpdex.sim.venue import SimReply, SimRequest
@@ -90,20 +91,20 @@ def test_digest_and_signer_of_the_sdks_vectors(case: dict[str, Any]) -> None:
     )
     assert "0x" + digest.hex() == expected["digest"]
     assert signature.error == 0
-    signer = crypto.recover(digest, signature.r, signature.s, signature.v)
+    signer = evm.recover(digest, signature.r, signature.s, signature.v)
     assert signer == expected["signature"]["signer"].lower()
-    assert crypto.address_of(int(case["input"]["private_key"], 16)) == signer
+    assert evm.address_of(int(case["input"]["private_key"], 16)) == signer
 
 
 def test_the_curve_computed_here_agrees_with_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     signature = CREATES[0]["expected"]["signature"]
     digest = bytes.fromhex(CREATES[0]["expected"]["digest"][2:])
     r, s, v = int(signature["r"], 16), int(signature["s"], 16), signature["v"]
-    by_library = crypto.recover(digest, r, s, v)
-    monkeypatch.setattr(crypto, "coincurve", None)
-    assert crypto.recover(digest, r, s, v) == by_library == signature["signer"].lower()
-    assert crypto.recover(digest, r, s, 55 - v) not in (None, by_library)
-    assert crypto.recover(digest, 0, s, v) is None
+    by_library = evm.recover(digest, r, s, v)
+    monkeypatch.setattr(evm, "coincurve", None)
+    assert evm.recover(digest, r, s, v) == by_library == signature["signer"].lower()
+    assert evm.recover(digest, r, s, 55 - v) not in (None, by_library)
+    assert evm.recover(digest, 0, s, v) is None
 
 
 @pytest.mark.parametrize(
@@ -240,7 +241,7 @@ def _bend(order: dict[str, Any], **changes: Any) -> dict[str, Any]:
 @staged
 async def test_the_form_of_a_signature_is_checked_before_it_is_recovered(stage: Stage) -> None:
     order = stage.order()
-    high = crypto.N - int(order["signature"]["s"], 16)
+    high = evm.N - int(order["signature"]["s"], 16)
     assert code(stage.create(_bend(order, v=0))) == 2005
     assert code(stage.create(_bend(order, r="0x12"))) == 2006
     assert code(stage.create(_bend(order, s=f"0x{high:064x}"))) == 2007

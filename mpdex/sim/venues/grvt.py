@@ -17,6 +17,7 @@ from typing import ClassVar, NamedTuple
 
 import msgspec
 
+from mpdex.sim import evm
 from mpdex.sim.exchange import SimExchange, Twist
 from mpdex.sim.models import FeeModel, LatencyModel, Timers
 from mpdex.sim.records import (
@@ -30,7 +31,6 @@ from mpdex.sim.records import (
     Traded,
 )
 from mpdex.sim.venue import SimConnection, SimReply, SimRequest, SimVenue
-from mpdex.sim.venues import grvt_crypto as crypto
 from mpdex.sim.venues import grvt_render as render
 from mpdex.sim.venues.grvt_account import AccountData
 from mpdex.sim.venues.grvt_market import MarketData
@@ -164,7 +164,7 @@ class GrvtSim(SimVenue):
         self.desk = OrderDesk(
             exchange,
             timers,
-            {name: frozenset({crypto.address_of(key)}) for name, key in self._keys.items()},
+            {name: frozenset({evm.address_of(key)}) for name, key in self._keys.items()},
             on_missed=self._push_missed,
             on_dropped=self._push_order,
         )
@@ -453,7 +453,7 @@ def _name(request: SimRequest) -> str:
 
 
 def _secret(rng: random.Random) -> int:
-    return rng.randrange(1, crypto.N)
+    return rng.randrange(1, evm.N)
 
 
 def _cookie(header: str, name: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TypeVar
 
+from mpdex.sim import evm
 from mpdex.sim.exchange import SimExchange
 from mpdex.sim.models import Timers
 from mpdex.sim.records import SimMarket, SimOrder
@@ -208,7 +209,7 @@ class OrderDesk:
             raise Refusal(2001)
         if left > LONGEST_SIGNATURE_NS:
             raise Refusal(2008)
-        if crypto.recover(digest, signature.r, signature.s, signature.v) != signature.signer:
+        if evm.recover(digest, signature.r, signature.s, signature.v) != signature.signer:
             raise Refusal(2002)
         if signature.signer not in self._signers[account]:
             raise Refusal(2000)

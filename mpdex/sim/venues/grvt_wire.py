@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from mpdex.sim.venues.grvt_crypto import N
+from mpdex.sim.evm import N
 from mpdex.types import Json
 
 ZERO = Decimal(0)
