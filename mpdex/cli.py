@@ -234,6 +234,10 @@ def hedge(
     force: Annotated[
         bool, typer.Option("--force", help="Start although the last runs crashed.")
     ] = False,
+    dead_man: Annotated[
+        float | None,
+        typer.Option(help="Seconds without us after which the primary cancels our quote."),
+    ] = None,
     exclusive: Annotated[
         bool, typer.Option("--exclusive", help="Nobody else trades here: cancel-all is allowed.")
     ] = False,
@@ -288,6 +292,7 @@ def hedge(
             resume=resume,
             force=force,
             exclusive=exclusive,
+            dead_man=dead_man,
             leverage=leverage,
             canary=canary,
             primary_symbol=primary_symbol,

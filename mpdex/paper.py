@@ -80,6 +80,15 @@ class PaperVenue:
         return {"get_position": False}
 
     @property
+    def can_fence(self) -> bool:
+        """An order on paper is never in doubt."""
+        return False
+
+    @property
+    def stream_channels(self) -> frozenset[str]:
+        return frozenset({"book", "orders", "fills", "positions"})
+
+    @property
     def account_id(self) -> str:
         return f"paper-{self._dex.account_id}"
 
@@ -160,6 +169,16 @@ class PaperVenue:
 
     def on_stream(self, callback: Callable[[Any], None]) -> Stop:
         return self._dex.on_stream(callback)
+
+    async def fence_order(self, symbol: str, client_order_id: str) -> bool:
+        return self._find(None, client_order_id) is None
+
+    async def schedule_cancel(self, seconds: Number | None) -> None:
+        """Paper vanishes with the program that holds it."""
+
+    async def get_requests_left(self) -> int | None:
+        """Orders on paper cost no requests."""
+        return None
 
     def new_client_id(self) -> str:
         return self._dex.new_client_id()

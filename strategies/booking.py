@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from mpdex.types import Fill, Order
+from mpdex.types import Fill, Order, OrderStatus
 from mpdex.utils.orders import Advice, News, State
 from strategies import alterations, external, late_fees, refusals, streams
 from strategies.cycles import Cycle, tally
@@ -20,6 +20,7 @@ from strategies.words import (
     Kind,
     Refusal,
     Role,
+    Settled,
     Source,
     Trade,
 )
@@ -195,6 +196,21 @@ def free(desk: Desk, order: Tracked) -> None:
     order.settled_at = desk.now
     if order.kind in (Kind.HEDGE, Kind.UNWIND) and desk.episode.since is not None:
         _judge_attempt(desk, order)
+
+
+def free_unreported(desk: Desk, order: Tracked) -> None:
+    """By evidence of ours: for the journal, since no report says it."""
+    desk.records.append(Settled(order.role, order.client_id, order.cum))
+    free(desk, order)
+
+
+def prove_gone(desk: Desk, order: Tracked) -> None:
+    """It never arrived, or left nothing behind: what was heard of it is all there is."""
+    desk.note(f"{order.kind} {order.client_id} is proven gone")
+    order.report(OrderStatus.EXPIRED, order.cum)
+    free_unreported(desk, order)
+    if order.kind is Kind.HEDGE and not order.cum:
+        desk.episode.never_arrived()
 
 
 def _judge_attempt(desk: Desk, order: Tracked) -> None:

@@ -102,9 +102,15 @@ def _missing_orders(config: HedgeConfig, specs: Mapping[Role, VenueSpec]) -> Ite
         yield f"{config.primary} has no post-only orders; choose another --primary"
     if primary.fragile:
         yield f"{config.primary} may break without notice; use it as --hedge only"
-    for role in ROLES:
-        if "ioc" not in specs[role].supports:
-            yield f"{specs[role].name} has no immediate-or-cancel orders; choose another venue"
+    if "ioc" not in primary.supports:
+        yield f"{config.primary} has no immediate-or-cancel orders; choose another --primary"
+    if not {"ioc", "market"} & specs["hedge"].supports:
+        yield f"{config.hedge} has no immediate orders; choose another --hedge"
+
+
+def market_only(spec: VenueSpec) -> bool:
+    """Whether an immediate order can have no limit there."""
+    return "ioc" not in spec.supports
 
 
 def check_sizes(config: HedgeConfig, markets: Mapping[Role, Market], found: Findings) -> None:

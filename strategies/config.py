@@ -26,6 +26,8 @@ External = Literal["halt", "adopt", "neutralise"]
 Baseline = Literal["refuse", "keep", "close"]
 
 ZERO = Decimal(0)
+# Moved on at half of its life; venues want it some seconds ahead.
+_DEAD_MAN_LEAST = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ class HedgeConfig:
             are then no part of the run), or close them first.
         resume: go on counting where the last run of this pair stopped.
         force: start although the last runs crashed quickly one after another.
+        dead_man: seconds after which the primary cancels what rests there if this program is not
+            heard of any more; None: not asked of the venue.
         exclusive: nobody else trades on these accounts, so everything open may be canceled.
         leverage: set on both venues and read back before the run; None: what is set stays.
         canary: try both venues with orders that cannot fill before the first quote.
@@ -128,6 +132,7 @@ class HedgeConfig:
     adopt_baseline: Baseline = "refuse"
     resume: bool = False
     force: bool = False
+    dead_man: float | None = None
     exclusive: bool = False
     leverage: Decimal | None = None
     canary: bool = True
@@ -193,6 +198,10 @@ class HedgeConfig:
         yield (
             self.fill_timeout <= 0,
             f"fill timeout {self.fill_timeout}: give seconds above 0",
+        )
+        yield (
+            self.dead_man is not None and self.dead_man < _DEAD_MAN_LEAST,
+            f"dead man's switch after {self.dead_man} s: give {_DEAD_MAN_LEAST:g} or more",
         )
         yield (
             self.primary == self.hedge,

@@ -155,6 +155,8 @@ class Desk:
     probe: Tracked | None = None
     probe_after: float = 0.0
     taken: int = 0  # post-only orders that took
+    armed_at: float | None = None  # when the dead man's switch was last moved on
+    dead_man_refused: bool = False
     alarmed: dict[str, float] = field(default_factory=dict)
     filled_at: float = 0.0
     journal_failed: bool = False
@@ -382,13 +384,16 @@ class Desk:
         kind: Kind,
         side: Side,
         size: Decimal,
-        price: Decimal,
+        price: Decimal | None,
         *,
         reduce_only: bool = False,
         post_only: bool = False,
         decision: Decimal | None = None,
     ) -> Tracked:
-        """Sends an order, if the state of things allows that kind. Only post-only ones may rest."""
+        """Sends an order, if the state of things allows that kind. Only post-only ones may rest.
+
+        `price` None: at market, on a venue that has no immediate limit orders.
+        """
         state = self.state
         if kind not in MAY_PLACE[state]:
             raise AssertionError(f"a {kind} order in state {state}: the table forbids it")

@@ -34,6 +34,7 @@ from strategies.words import (
     ROLES,
     Alarm,
     Answered,
+    Arm,
     BookTick,
     Cancel,
     CancelAll,
@@ -43,6 +44,8 @@ from strategies.words import (
     CycleDone,
     Event,
     FeeTold,
+    Fence,
+    Fenced,
     FillSeen,
     Finish,
     Halt,
@@ -179,6 +182,8 @@ class Driver:
             Cancel: self._cancel,
             CancelAll: self._cancel_all,
             Query: self._query,
+            Fence: self._fence,
+            Arm: lambda c: self._ask(self._questions.armed(c), None),
             Recover: self._recover,
             Renew: self._renew,
             Read: lambda c: self._ask(self._questions.reading(c), None),
@@ -401,6 +406,10 @@ class Driver:
     def _query(self, command: Query) -> None:
         silence = NotAnswered(command.role, command.client_id)
         self._ask(self._questions.about(command), silence)
+
+    def _fence(self, command: Fence) -> None:
+        silence = Fenced(command.role, command.client_id, None)
+        self._ask(self._questions.fenced(command), silence)
 
     def _recover(self, command: Recover) -> None:
         silence = SnapshotFailed(command.role, "an internal error")

@@ -7,7 +7,7 @@ import math
 from mpdex.types import Lane
 from mpdex.utils.orders import News, State
 from strategies import external
-from strategies.booking import hear
+from strategies.booking import ASK_AFTER, hear
 from strategies.desk import Desk, Phase
 from strategies.tracking import Tracked
 from strategies.words import ROLES, CancelAll, Kind, Query, Read, Reading, Role
@@ -17,6 +17,8 @@ _ORPHAN_SECONDS = 2.0
 _PROOF_SECONDS = 5.0
 # An immediate order may be told of as open for a moment before its end is.
 _RESTS_SECONDS = 0.5
+# A venue whose orders are worked by an engine of its own takes its time.
+_POLLED_RESTS_SECONDS = 5.0
 # A cancel that has not worked by then: the venue is read, and the operator told.
 _CANCEL_ALARM = 7.0
 # Seconds between two readings that only gates look at.
@@ -77,7 +79,8 @@ def _expect_answer(desk: Desk, order: Tracked) -> None:
 
 
 def _pull_taker(desk: Desk, order: Tracked) -> None:
-    due = order.sent + _RESTS_SECONDS
+    polled = order.role in desk.setup.polled
+    due = order.sent + (_POLLED_RESTS_SECONDS if polled else _RESTS_SECONDS)
     if desk.now < due:
         desk.wake(due)
     else:
@@ -88,7 +91,8 @@ def _probe(desk: Desk, order: Tracked) -> None:
     """An order that was acknowledged and of which nothing was heard since may not be there."""
     if not order.state.resting or order.sources or order.asking or order.ask_at is not None:
         return
-    order.ask_at = order.sent + desk.config.order_probe
+    polled = order.role in desk.setup.polled
+    order.ask_at = order.sent + (ASK_AFTER[0] if polled else desk.config.order_probe)
 
 
 def _expect_cancel(desk: Desk, order: Tracked) -> None:

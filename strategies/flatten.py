@@ -19,6 +19,7 @@ from mpdex.errors import MpdexError, OrderNotFound, OutcomeUnknown, TransportErr
 from mpdex.types import CancelRequest, Lane, Market, Order, OrderRequest, Side, TimeInForce
 from mpdex.utils.clock import Clock
 from mpdex.utils.precision import snap_size
+from strategies.checks import market_only
 from strategies.ledger import ZERO
 from strategies.preflight import plain, signed_position
 from strategies.quoting import through
@@ -129,11 +130,12 @@ class Hands:
             return f"{plain(abs(signed))} is below the minimum of {plain(market['min_size'])}"
         if not levels:
             return f"nobody to {side} from"
+        price = through(levels[0][0], side, band_bps, market)
         request = OrderRequest(
             symbol=market["symbol"],
             side=side,
             size=size,
-            price=through(levels[0][0], side, band_bps, market),
+            price=None if market_only(self._venue.SPEC) else price,
             client_id=self._venue.new_client_id(),
             reduce_only=reduce_only,
             time_in_force=TimeInForce.IOC,

@@ -27,6 +27,7 @@ from strategies.canary import prove, recall
 from strategies.carry import book_carry
 from strategies.cycle_report import report_cycles
 from strategies.cycles import Cycle
+from strategies.dead_man import keep_armed
 from strategies.desk import MAY_PLACE, STATES, Desk, Phase, State
 from strategies.due import (
     raise_alarms,
@@ -37,6 +38,7 @@ from strategies.due import (
     watch_orders,
 )
 from strategies.external import judge
+from strategies.fences import fence_doubtful
 from strategies.hedging import work_debt
 from strategies.intake import LEARN
 from strategies.maker import finish_cycle, keep_or_pull, quote
@@ -139,11 +141,13 @@ ENTER: Mapping[Phase, Worker] = {
 _ALWAYS: tuple[Worker, ...] = (
     watch_book,
     watch_orders,
+    fence_doubtful,
     work_debt,
     settle_orphans,
     judge,
     recall,
     keep_or_pull,
+    keep_armed,
     finish_cycle,
     report_cycles,
     book_carry,

@@ -208,7 +208,7 @@ def _send(desk: Desk, role: Role, kind: Kind, debt: Decimal, band: Decimal) -> b
         kind,
         side,
         size,
-        price,
+        None if role in desk.setup.market_only else price,
         reduce_only=_flagged(desk, kind) and _shrinks(desk, role, side, size),
         decision=reference,
     )

@@ -13,19 +13,30 @@ from typing import Any
 
 from mpdex.types import Order, OrderStatus
 from mpdex.utils.orders import News, State
-from strategies import external, refusals, streams
-from strategies.booking import ASK_AFTER, free, hear, name_order, take_fill, take_order
+from strategies import dead_man, external, fences, refusals, streams
+from strategies.booking import (
+    ASK_AFTER,
+    free,
+    free_unreported,
+    hear,
+    name_order,
+    prove_gone,
+    take_fill,
+    take_order,
+)
 from strategies.desk import Desk
 from strategies.ledger import ZERO
 from strategies.tracking import Tracked
 from strategies.words import (
     AccountRead,
     Answered,
+    ArmFailed,
     BookTick,
     CancelAcked,
     CancelFailed,
     ClockRead,
     Event,
+    Fenced,
     FillSeen,
     FundingRead,
     JournalFailed,
@@ -41,7 +52,6 @@ from strategies.words import (
     PositionSeen,
     Refusal,
     Role,
-    Settled,
     Snapshot,
     SnapshotFailed,
     Source,
@@ -159,13 +169,7 @@ def _confirm(desk: Desk, order: Tracked) -> None:
             f"{order.kind} {order.client_id} filled {order.cum}, by the position", urgent=True
         )
         order.settle()
-        _settled(desk, order)
-
-
-def _settled(desk: Desk, order: Tracked) -> None:
-    """By evidence of ours: for the journal, since no report says it."""
-    desk.records.append(Settled(order.role, order.client_id, order.cum))
-    free(desk, order)
+        free_unreported(desk, order)
 
 
 def _absent(desk: Desk, order: Tracked, *, doubt: bool) -> None:
@@ -175,11 +179,7 @@ def _absent(desk: Desk, order: Tracked, *, doubt: bool) -> None:
         order.absent += 1
         order.absent_at = desk.now
     if order.absent >= _ABSENT_TIMES:
-        desk.note(f"{order.kind} {order.client_id} is proven gone")
-        order.report(OrderStatus.EXPIRED, order.cum)
-        _settled(desk, order)
-        if order.kind is Kind.HEDGE and not order.cum:
-            desk.episode.never_arrived()
+        prove_gone(desk, order)
     else:
         hear(desk, order, News.NOT_FOUND, "the venue does not find it")
 
@@ -390,6 +390,7 @@ LEARN: Mapping[type[Event], Callable[[Desk, Any], None]] = {
     CancelFailed: _cancel_failed,
     Answered: _answered,
     NotAnswered: _not_answered,
+    Fenced: fences.fenced,
     BookTick: _tick,
     Timer: _timer,
     StreamLost: _lost,
@@ -403,6 +404,7 @@ LEARN: Mapping[type[Event], Callable[[Desk, Any], None]] = {
     ClockRead: _clock_read,
     FundingRead: _funding_read,
     MarketRead: _market_read,
+    ArmFailed: dead_man.not_granted,
     JournalFailed: _journal_failed,
     OperatorAsked: _operator,
     StopAsked: _stop_asked,

@@ -20,7 +20,7 @@ from mpdex.types import Topic
 from mpdex.utils.clock import Clock
 from mpdex.utils.orderbook import Book
 from strategies import checks
-from strategies.checks import Reading, plain, signed_position
+from strategies.checks import Reading, market_only, plain, signed_position
 from strategies.config import HedgeConfig
 from strategies.costs import Costs
 from strategies.findings import Findings
@@ -205,9 +205,11 @@ async def _ask(
 async def _start_streams(seen: Inspection, role: Role) -> None:
     reading, venue = seen.readings[role], seen.venues[role]
     assert reading.market is not None
-    topics = [Topic("book", reading.market["symbol"]), Topic("orders"), Topic("fills")]
-    if venue.ws_supported["get_position"]:
-        topics.append(Topic("positions"))
+    account = [c for c in ("orders", "fills", "positions") if c in venue.stream_channels]
+    topics = [Topic("book", reading.market["symbol"]), *map(Topic, account)]
+    if role == "primary" and "fills" not in account:
+        text = f"{venue.SPEC.name} does not stream own fills; use it as --hedge only"
+        seen.found.refuse("streams", text, role)
     try:
         await venue.start_streams(topics)
     except MpdexError as error:
@@ -323,6 +325,9 @@ def _setup(seen: Inspection, past: Past) -> Setup:
         fees={role: readings[role].fees for role in ROLES},
         weak=frozenset(role for role in ROLES if readings[role].spec.canary == "weak"),
         silent=frozenset(role for role in ROLES if not readings[role].spec.reports_unfilled_ioc),
+        fences=frozenset(role for role in ROLES if venues[role].can_fence),
+        polled=frozenset(role for role in ROLES if "orders" not in venues[role].stream_channels),
+        market_only=frozenset(role for role in ROLES if market_only(readings[role].spec)),
         readings=tuple(event for role in ROLES for event in _events(readings[role])),
         notes=(*seen.found.problems, *seen.found.warnings),
         objections=tuple(seen.found.problems),

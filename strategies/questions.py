@@ -10,19 +10,23 @@ import logging
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from mpdex.errors import MpdexError, OrderNotFound, Unsupported
+from mpdex.errors import MpdexError, OrderNotFound, Unsupported, UsageError, VenueError
 from mpdex.types import Fill, Market, Order, OrderStatus
 from strategies.preflight import signed_position
 from strategies.venue import Venue, failure, refusal_class
 from strategies.words import (
     AccountRead,
     Answered,
+    Arm,
+    ArmFailed,
     Cancel,
     CancelAcked,
     CancelAll,
     CancelFailed,
     ClockRead,
     Event,
+    Fence,
+    Fenced,
     FundingRead,
     MarketRead,
     NotAnswered,
@@ -84,6 +88,26 @@ class Questions:
             return NotAnswered(role, client_id)
         refusal = None if order is None else self.refusal(role, order)
         return Answered(role, client_id, order, tuple(fills), position, refusal)
+
+    async def fenced(self, command: Fence) -> Event:
+        """What using up the order's nonce has shown."""
+        role, client_id = command.role, command.client_id
+        never: bool | None = None
+        try:
+            never = await self._venues[role].fence_order(self._symbols[role], client_id)
+        except MpdexError as error:
+            log.warning("order %s could not be fenced: %s", client_id, error)
+        return Fenced(role, client_id, never)
+
+    async def armed(self, command: Arm) -> Event | None:
+        """No news is good news."""
+        try:
+            await self._venues[command.role].schedule_cancel(command.seconds)
+        except (UsageError, VenueError) as error:
+            return ArmFailed(command.role, str(error))
+        except MpdexError as error:
+            log.warning("the dead man's switch was not moved on: %s", error)
+        return None
 
     async def everything(self, command: Recover) -> Event:
         """The barrier of one venue."""
@@ -155,6 +179,7 @@ class Questions:
             collateral["total"],
             position["leverage"] if position else None,
             position["liquidation_price"] if position else None,
+            await venue.get_requests_left(),
         )
 
     async def _order(self, role: Role, client_id: str, order_id: str) -> Order | None:

@@ -30,6 +30,8 @@ class Setup:
         fees: what each venue charges, where it tells.
         weak: venues without an order that cannot fill; silent: whose private stream does not tell
             of an immediate order that found nothing.
+        fences: venues that can use up the nonce of an order; polled: without a stream of own
+            orders; market_only: without immediate limit orders.
         is_lost: whether a fill (role, client id, time) is of an order of ours whose intent a power
             cut may have taken.
         readings: what was asked already of what the gates ask for.
@@ -51,6 +53,9 @@ class Setup:
     taker_bounds: Mapping[Role, float] = field(default_factory=dict)
     weak: frozenset[Role] = frozenset()
     silent: frozenset[Role] = frozenset()
+    fences: frozenset[Role] = frozenset()
+    polled: frozenset[Role] = frozenset()
+    market_only: frozenset[Role] = frozenset()
     is_lost: Callable[[Role, str | None, int], bool] = _never
     readings: tuple[Event, ...] = ()
     notes: tuple[str, ...] = ()

@@ -38,6 +38,8 @@ def shown(desk: Desk, order: Tracked, report: Order, source: Source | None, adde
     if source in ("stream", "cum"):
         desk.unheard.pop(order.key, None)
         return
+    if order.role in desk.setup.polled:
+        return
     rests = report["status"] is OrderStatus.OPEN and not order.sources & {"stream", "cum"}
     if (rests or added) and desk.live[order.role]:  # of what was before, no stream tells
         desk.unheard.setdefault(order.key, desk.now)

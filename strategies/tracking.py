@@ -26,6 +26,7 @@ class Tracked(TrackedOrder):
         sources: channels by which reports on it have come; an acknowledgement is none.
         doubted_at: since when its fate is not known.
         escalated: that took too long, and more than queries was done about it.
+        fencing: its nonce is being used up; fence_at: when that is tried (again); fenced: done.
         refused: class of the refusal that ended it; "" for another end.
         in_book: the public book has shown its size; missing_since: it does not any more.
         ended_at: when it was first told ended, by somebody who did not tell how much was filled.
@@ -59,6 +60,9 @@ class Tracked(TrackedOrder):
     told: bool = False
     doubted_at: float | None = None
     escalated: bool = False
+    fencing: bool = False
+    fence_at: float = 0.0
+    fenced: bool = False
     refused: str = ""
     settled_at: float = 0.0
 

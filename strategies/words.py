@@ -148,6 +148,20 @@ class NotAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class Fenced:
+    """What using up an order's nonce has shown.
+
+    Attributes:
+        never: True: it never arrived and never will; False: the nonce was used before, so nothing
+            more can arrive; None: no answer, nothing is learned.
+    """
+
+    role: Role
+    client_id: str
+    never: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class BookTick:
     """The best levels now, best first, and what the clip would cost on each side.
 
@@ -295,6 +309,14 @@ class MarketRead:
 
 
 @dataclass(frozen=True, slots=True)
+class ArmFailed:
+    """The venue does not grant its dead man's switch."""
+
+    role: Role
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class JournalFailed:
     """The disk takes no more lines: nothing new may be begun."""
 
@@ -326,6 +348,7 @@ Event: TypeAlias = (
     | CancelFailed
     | Answered
     | NotAnswered
+    | Fenced
     | BookTick
     | Timer
     | StreamLost
@@ -339,6 +362,7 @@ Event: TypeAlias = (
     | ClockRead
     | FundingRead
     | MarketRead
+    | ArmFailed
     | JournalFailed
     | OperatorAsked
     | StopAsked
@@ -389,6 +413,22 @@ class Query:
     since_ms: int
     lane: Lane
     position: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Use up the nonce of an order, so that it cannot arrive any more."""
+
+    role: Role
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """Have the venue cancel every order after so many seconds, unless told otherwise; None: not."""
+
+    role: Role
+    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -572,6 +612,8 @@ Command: TypeAlias = (
     | Cancel
     | CancelAll
     | Query
+    | Fence
+    | Arm
     | Recover
     | Renew
     | Read

@@ -226,11 +226,16 @@ class OrderMethods(AccountMethods, MarketMethods):
         """Own fills at or after `since` (milliseconds since the epoch), oldest first."""
         return await self._fills_since(self._markets[symbol] if symbol else None, since)
 
-    async def fence_order(self, symbol: str, client_order_id: str) -> None:
+    @property
+    def can_fence(self) -> bool:
+        """Whether `fence_order` can tell what became of an order."""
+        return self._nonces is not None
+
+    async def fence_order(self, symbol: str, client_order_id: str) -> bool:
         """Uses up the nonce of an order whose outcome is not known.
 
-        When this returns, the order has landed already or never will, and one more `get_order` is
-        the last word on it.
+        Returns: True: the order never arrived, and never will. False: its nonce was used before,
+            so nothing more can arrive: it has landed, or was refused, and `get_order` tells.
 
         Raises: Unsupported where the venue has no such means, or the nonce was not remembered;
             TransportError, OutcomeUnknown: nothing is known yet, ask again.
@@ -239,13 +244,16 @@ class OrderMethods(AccountMethods, MarketMethods):
         nonce = self._sent_nonces.get(client_order_id)
         if nonce is None:
             raise Unsupported(f"no nonce of order {client_order_id}", venue=self.name)
-        if self.encode_next_nonce() is not None and await self._next_nonce() > nonce:
-            return
+        counted = self.encode_next_nonce() is not None
+        if counted and await self._next_nonce() > nonce:
+            return False
         try:
             await self._command(self.encode_fence(nonce, market))
         except NonceRefused:
-            if self.encode_next_nonce() is not None and await self._next_nonce() <= nonce:
+            if counted and await self._next_nonce() <= nonce:
                 raise
+            return False
+        return True
 
     async def schedule_cancel(self, seconds: Number | None) -> None:
         """A dead man's switch: the venue cancels every order of the account after this time.

@@ -19,6 +19,8 @@ from strategies.words import (
     CancelAcked,
     CancelFailed,
     Event,
+    Fence,
+    Fenced,
     FillSeen,
     Finish,
     Kind,
@@ -77,7 +79,7 @@ class Truth:
 class World:
     """Truth of both venues, and the mail between them and the core."""
 
-    def __init__(self) -> None:
+    def __init__(self, fences: frozenset[Role] = frozenset()) -> None:
         self.now = 0.0
         self.ids = itertools.count(1)
         names = itertools.count(1)
@@ -100,6 +102,7 @@ class World:
                 new_id=dict.fromkeys(ROLES, lambda: f"c{next(names)}"),
                 started=0.0,
                 started_ms=1_000_000,
+                fences=fences,
             )
         )
         self.orders: dict[str, Truth] = {}
@@ -132,6 +135,8 @@ class World:
                 self.take_cancel(role, client_id)
             case Query(role, client_id, _, _, _):
                 self.mail.append(self.answer(role, client_id))
+            case Fence(role, client_id):
+                self.mail.append(self.fence(role, client_id))
             case Recover(role, orders, _):
                 self.mail.append(self.snapshot(role, tuple(orders)))
             case Finish():
@@ -144,6 +149,13 @@ class World:
         assert not [o for o in self.orders.values() if o.kind is Kind.MAKER and self.may_live(o)]
         assert self.exposure == 0 or self.unreported()
         assert all(self.desk.live.values())
+
+    def fence(self, role: Role, client_id: str) -> Fenced:
+        """What has not landed by now cannot land any more."""
+        order = self.orders[client_id]
+        never = not order.landed and not order.refused
+        order.refused = order.refused or never
+        return Fenced(role, client_id, never)
 
     def may_live(self, order: Truth) -> bool:
         on_its_way = not order.landed and not order.refused and self.now <= order.sent + BOUND

@@ -21,6 +21,7 @@ from mpdex.errors import (
     TransportError,
     UnknownSymbol,
     UsageError,
+    VenueError,
 )
 from mpdex.types import (
     BookUpdate,
@@ -133,6 +134,10 @@ class FakeDex:
     session_expires_ms: int | None = None
     streams_end_at: float | None = None
     unsignable: str = ""
+    can_fence: bool = False
+    requests_left: int | None = None
+    switch_refused: str = ""
+    stream_channels: frozenset[str] = frozenset({"book", "orders", "fills", "positions"})
     stubborn: bool = False  # says yes to a leverage, and keeps its own
     spec: dict[str, Any] = field(default_factory=dict)
     on_execution: Callable[[], None] = lambda: None
@@ -151,6 +156,7 @@ class FakeDex:
         self.warmed = 0
         self.freshened = 0
         self.renewals: list[str] = []
+        self.switch: list[Number | None] = []
         self.orders: dict[str, Truth] = {}
         self.fills: list[Fill] = []
         self.position = D(0)
@@ -223,6 +229,19 @@ class FakeDex:
     def account_id(self) -> str:
         return f"account-of-{self.name}"
 
+    async def fence_order(self, symbol: str, client_order_id: str) -> bool:
+        await self._read("/fence")
+        return client_order_id not in self.orders
+
+    async def schedule_cancel(self, seconds: Number | None) -> None:
+        await self._read("/switch")
+        if self.switch_refused:
+            raise VenueError(self.switch_refused, venue=self.name)
+        self.switch.append(seconds)
+
+    async def get_requests_left(self) -> int | None:
+        return self.requests_left
+
     def owns(self, client_id: str | None) -> bool:
         return (client_id or "").startswith(self.name)
 
@@ -237,7 +256,8 @@ class FakeDex:
         return self._books[symbol].levels(depth)
 
     async def start_streams(self, topics: Sequence[Topic]) -> None:
-        assert {topic.channel for topic in topics} >= {"book", "orders", "fills"}
+        wanted = {"book", "orders", "fills"} & self.stream_channels
+        assert {topic.channel for topic in topics} >= wanted
 
     def on_orderbook(self, symbol: str, callback: Callable[[Book], None]) -> Callable[[], None]:
         return self._on("book", callback)

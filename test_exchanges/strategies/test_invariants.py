@@ -59,9 +59,11 @@ REFUSALS = [
 class AnyVenues(RuleBasedStateMachine):
     """What any venue, network and operator may do."""
 
+    fences: frozenset[Role] = frozenset()
+
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
+        self.world = World(self.fences)
         self.world.tick()
         for role in ROLES:
             self.world.feed(StreamBack(role))
@@ -261,8 +263,15 @@ class AnyVenues(RuleBasedStateMachine):
         assert not [o for o in world.orders.values() if o.live]
 
 
+class VenuesWithNonces(AnyVenues):
+    """The same, and an order in doubt can be kept from landing."""
+
+    fences = frozenset(ROLES)
+
+
 TestAnyVenues = AnyVenues.TestCase
-TestAnyVenues.settings = settings(
+TestVenuesWithNonces = VenuesWithNonces.TestCase
+TestAnyVenues.settings = TestVenuesWithNonces.settings = settings(
     max_examples=150,
     stateful_step_count=60,
     deadline=None,

@@ -171,7 +171,7 @@ WRONG: list[tuple[str, Arrange, dict[str, Any], str]] = [
     ("above the largest", sized(max_size=D("0.1")), {}, "above the hedge maximum of 0.1"),
     ("market closed", sized(active=False), {}, "does not trade now"),
     ("AC-16 one order book", brands_of_one_book, {}, "trade on one order book, deep"),
-    ("no IOC", spec(supports=frozenset({"post_only"})), {}, "no immediate-or-cancel"),
+    ("no IOC", spec(supports=frozenset({"post_only"})), {}, "no immediate orders"),
     ("AU-08 signer", venue(unsignable="sell"), {}, "a sell order cannot be signed"),
     ("AU-04 clock", venue(skew_ms=-2500.0), {}, "clock -2500 ms from here; set this machine"),
     ("AC-11 hedge mode", venue(position_mode="hedge"), {}, "switch it to one-way"),
