@@ -317,6 +317,9 @@ class VenueSpec:
         reports_unfilled_ioc: the private stream tells of an immediate order that found nothing.
         canary: "full": an order that cannot fill proves that orders work; "weak": there is no such
             order (request for quote), and only the account is read back.
+        session_hosts: of `endpoints`, those that the session is shown to, where others are
+            somebody else's; empty: all.
+        keeps_session: the session is kept in a file and tried again by the next run.
     """
 
     name: str
@@ -336,6 +339,8 @@ class VenueSpec:
     order_book: str = ""
     reports_unfilled_ioc: bool = True
     canary: Literal["full", "weak"] = "full"
+    session_hosts: frozenset[str] = frozenset()
+    keeps_session: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +349,24 @@ class Session:
 
     headers: Mapping[str, str] = field(repr=False)
     expires_ms: int | None = None
+
+
+class Challenge(NamedTuple):
+    """What a wallet is asked to sign at a login: `text`, with the key of `address` ("": any).
+
+    `nonce`: what the venue knows it by.
+    """
+
+    text: str
+    nonce: str
+    address: str = ""
+
+
+class WalletProof(NamedTuple):
+    """The wallet's answer to a challenge; as good as a password until it is used."""
+
+    address: str
+    signature: str
 
 
 class Topic(NamedTuple):

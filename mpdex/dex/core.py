@@ -9,7 +9,7 @@ without them, and they bring asyncio, which is most of what an import of this li
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
@@ -28,6 +28,7 @@ from mpdex.errors import (
 )
 from mpdex.types import (
     BookUpdate,
+    Challenge,
     Fill,
     Json,
     Market,
@@ -36,6 +37,7 @@ from mpdex.types import (
     Reads,
     Request,
     Session,
+    WalletProof,
 )
 from mpdex.utils.client_ids import ClientIds
 from mpdex.utils.clock import Clock, SystemClock, VenueClock
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from mpdex.utils.pool import Lease
     from mpdex.utils.rest import RestTransport
     from mpdex.utils.session import SessionKeeper
+    from mpdex.utils.session_store import SessionStore
     from mpdex.utils.throttle import Throttle
 
 # How far before a silence fills are read again: histories lag, and clocks differ.
@@ -237,6 +240,7 @@ class DexCore(Translation):
             throttle=self._throttle,
             sign=self._prove,
             decode_error=self._failure,
+            decode_page=self.decode_page,
             session=self._session,
             proxy=self._proxy,
             rng=self._rng,
@@ -433,17 +437,50 @@ class DexCore(Translation):
         if self.read_only and request.signed:
             raise MissingCredentials(f"{request} needs keys; opened read-only", venue=self.name)
 
+    async def sign_in(self, prove: Callable[[Challenge], Awaitable[WalletProof]]) -> None:
+        """Logs in with a signature made elsewhere, in a wallet; the session is kept.
+
+        Raises: Unsupported where the venue has no such login; AuthError; what `prove` raises.
+        """
+        challenge = self.decode_challenge(await self._rest.send_raw(self.encode_challenge()))
+        await self._logged_in(self.encode_proof(challenge, await prove(challenge)))
+
     async def _login(self) -> Session:
-        step: Request | Session | None = self.encode_login()
         try:
-            while isinstance(step, Request):
-                answer = await self._rest.send_raw(step)
-                step = self.continue_login(answer, step, self.venue_clock.now_ms())
+            return await self._kept_session() or await self._logged_in(self.encode_login())
         finally:
             if self._closed:  # a shared connection outlives the object that opened it
                 await self._rest.close()
+
+    async def _logged_in(self, step: Request | Session | None) -> Session:
+        while isinstance(step, Request):
+            answer = await self._rest.send_raw(step)
+            step = self.continue_login(answer, step, self.venue_clock.now_ms())
         assert step is not None, "only a venue with a login has sessions"
+        if self._kept is not None:
+            self._kept.save(self.account_id, step)
         return step
+
+    async def _kept_session(self) -> Session | None:
+        """That of an earlier login, if the venue says that it still holds."""
+        session = None if self._kept is None else self._kept.load(self.account_id)
+        if session is None:
+            return None
+        answer = await self._rest.send_raw(self.encode_session_check(session))
+        return session if self.decode_session_check(answer) else None
+
+    @cached_property
+    def _kept(self) -> SessionStore | None:
+        if not self.SPEC.keeps_session:
+            return None
+        from mpdex.utils.session_store import SessionStore
+
+        return SessionStore(self.SPEC.name)
+
+    def _session_at(self, host: str) -> SessionKeeper | None:
+        """None where an endpoint is not the business of whoever gave the session."""
+        hosts = self.SPEC.session_hosts
+        return self._session if not hosts or host in hosts else None
 
     def _stream_class(self, channel: str) -> type[Any]:
         try:
@@ -476,7 +513,7 @@ class DexCore(Translation):
             name=self.name,
             keys=self.keys,
             markets=self._markets,
-            session=self._session if kind.PRIVATE else None,
+            session=self._session_at(kind.HOST) if kind.PRIVATE else None,
             clock=self.clock,
             rng=self._rng,
             proxy=self._proxy,

@@ -70,6 +70,14 @@ class DecodeError(Protocol):
     def __call__(self, status: int, answer: Json, request: Request, /) -> Exception | None: ...
 
 
+class DecodePage(Protocol):
+    def __call__(self, status: int, text: str, request: Request, /) -> Exception | None: ...
+
+
+def _unknown_page(status: int, text: str, request: Request) -> Exception | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back, unjudged. `headers` ignores case."""
@@ -97,6 +105,7 @@ class RestTransport:
         endpoints: host key -> URL.
         sign: adds the venue's proof to a signed request; sees its final bytes.
         decode_error: the failure that an answer is, or None.
+        decode_page: the refusal that a 4xx without JSON is, or None.
         session: whose headers every signed request carries.
         proxy: http://, socks4:// or socks5:// URL, user and password included.
         timeout: seconds for one attempt, from the connection to the last byte.
@@ -111,6 +120,7 @@ class RestTransport:
         throttle: Throttle,
         sign: Sign,
         decode_error: DecodeError,
+        decode_page: DecodePage = _unknown_page,
         session: SessionKeeper | None = None,
         proxy: str | None = None,
         timeout: float = 10.0,
@@ -124,7 +134,9 @@ class RestTransport:
         self._throttle = throttle
         self._sign = sign
         self._decode_error = decode_error
+        self._decode_page = decode_page
         self._session = session
+        self._session_hosts = spec.session_hosts or frozenset(endpoints)
         self._proxy = proxy
         self._timeout = timeout
         self._rng = rng
@@ -197,6 +209,8 @@ class RestTransport:
 
     async def _session_for(self, request: Request) -> Session | None:
         if self._session is None or not request.signed:
+            return None
+        if request.host not in self._session_hosts:
             return None
         return await self._session.ensure()
 
@@ -282,8 +296,12 @@ class RestTransport:
             return None
         if status == 429:
             raise self._refused(None, answer, request) from error
+        text = body.decode(errors="replace")
+        refusal = self._decode_page(status, text, request) if 400 <= status < 500 else None
+        if refusal is not None:
+            raise self._refused(refusal, answer, request) from None
         if status == 200 and body and not request.command and _is_text(answer):
-            return body.decode(errors="replace")
+            return text
         detail = f"HTTP {status} with a body that is not JSON"
         kind = OutcomeUnknown if request.command else ProtocolError
         raise kind(detail, venue=self._venue, raw=_excerpt(body), request=str(request)) from error

@@ -23,6 +23,7 @@ from mpdex.errors import (
 from mpdex.types import (
     BookUpdate,
     CancelRequest,
+    Challenge,
     Collateral,
     Fees,
     Fill,
@@ -38,6 +39,7 @@ from mpdex.types import (
     Request,
     Session,
     VenueSpec,
+    WalletProof,
 )
 
 if TYPE_CHECKING:
@@ -102,6 +104,13 @@ class Translation:
         kind = _BY_STATUS.get(status, VenueError)
         return kind(str(answer)[:300], venue=self.SPEC.name, raw=answer, code=str(status))
 
+    def decode_page(self, status: int, text: str, request: Request) -> MpdexError | None:
+        """The refusal that an answer of 400 to 499 without JSON is; None: nobody knows.
+
+        Raises nothing: what is not recognized leaves the outcome of a command open.
+        """
+        return None
+
     def decode_reason(self, reason: str) -> type[Exception] | None:
         """The refusal that `Order["reason"]` is, for a venue that refuses after it has answered.
 
@@ -131,6 +140,25 @@ class Translation:
     def decode_account(self, answer: Json) -> str:
         """Its name, from now on the credential `SPEC.account`."""
         self._refuse("naming the account")
+
+    def encode_session_check(self, session: Session) -> Request:
+        """Asks whether a session that was kept still holds, where SPEC keeps them."""
+        self._refuse("a kept session")
+
+    def decode_session_check(self, answer: Answer) -> bool:
+        """Raises: TransportError where the answer tells neither."""
+        self._refuse("a kept session")
+
+    def encode_challenge(self) -> Request:
+        """Asks for what a wallet is to sign, where the venue has such a login."""
+        self._refuse("a login by wallet")
+
+    def decode_challenge(self, answer: Answer) -> Challenge:
+        self._refuse("a login by wallet")
+
+    def encode_proof(self, challenge: Challenge, proof: WalletProof) -> Request:
+        """The login with that signature; `continue_login` takes it from there."""
+        self._refuse("a login by wallet")
 
     def encode_countersign(self, request: Request, now_ms: int) -> Request | None:
         """The question to whoever holds the key, where somebody else signs a command.
