@@ -331,6 +331,7 @@ class VenueSpec:
     limits: Mapping[str, Limit] = field(default_factory=dict)
     errors: Mapping[int | str, type[Exception]] = field(default_factory=dict)
     order_route: Literal["rest", "ws"] = "rest"
+    countersigner: str = ""
     client_id: ClientIdForm = ClientIdForm(1, 2**48 - 1)
     market_bound_bps: Decimal | None = None
     request_bound_ms: int | None = None

@@ -131,14 +131,15 @@ class DexCore(Translation):
         await self._rest.close()
 
     async def warm(self) -> None:
-        """Opens the connection that orders take, or keeps it from going idle.
+        """Opens the connections that orders take, or keeps them from going idle.
 
         Raises: TransportError.
         """
-        if self.SPEC.order_route == "ws":
+        signer, by_socket = self.SPEC.countersigner, self.SPEC.order_route == "ws"
+        if by_socket:
             await self._stream_for("orders")
-        else:
-            await self._rest.warm()
+        if signer or not by_socket:
+            await self._rest.warm(signer if by_socket else "")
 
     async def freshen(self) -> None:
         """Renews the login before its end; to be called now and then.
@@ -283,8 +284,9 @@ class DexCore(Translation):
         self._need_keys(request)
         if self._nonces is not None:
             return self._numbered(request)
-        hop = self.encode_countersign(request, self.venue_clock.now_ms())
-        return self._route(request) if hop is None else self._countersigned(request)
+        if self.SPEC.countersigner:
+            return self._countersigned(request)
+        return self._route(request)
 
     def _route(self, request: Request) -> Awaitable[Json]:
         if request.call and self.SPEC.order_route == "ws" and not self._must_detour():
@@ -316,7 +318,6 @@ class DexCore(Translation):
     async def _signed_elsewhere(self, request: Request, now_ms: int) -> Request:
         """Whatever goes wrong here, the venue has not heard of the command."""
         hop = self.encode_countersign(request, now_ms)
-        assert hop is not None, "whoever signs elsewhere does so for every command"
         try:
             answer = await self._rest.send(replace(hop, command=True))
             return self.decode_countersign(answer, request)

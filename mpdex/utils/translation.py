@@ -160,13 +160,13 @@ class Translation:
         """The login with that signature; `continue_login` takes it from there."""
         self._refuse("a login by wallet")
 
-    def encode_countersign(self, request: Request, now_ms: int) -> Request | None:
-        """The question to whoever holds the key, where somebody else signs a command.
+    def encode_countersign(self, request: Request, now_ms: int) -> Request:
+        """The question to `SPEC.countersigner`, who signs commands in our place.
 
         It is asked once. Nothing has happened at the venue before what `decode_countersign` gives
         is sent, so a failure before that is never a doubt.
         """
-        return None
+        self._refuse("signing elsewhere")
 
     def decode_countersign(self, answer: Json, request: Request) -> Request:
         """The command as it may be sent, signed there."""

@@ -450,7 +450,7 @@ async def test_doubt_names_the_order(dex: Acme, wire: Wire, answer: Any) -> None
 class Countersigned(Acme):
     """Somebody else has the key: asks there, and sends what comes back."""
 
-    SPEC = replace(Acme.SPEC, request_bound_ms=5000)
+    SPEC = replace(Acme.SPEC, countersigner="wallet", request_bound_ms=5000)
 
     def encode_countersign(self, request: Request, now_ms: int) -> Request:
         return Request("POST", "/sign", json=[request.path, now_ms], host="wallet")
@@ -495,6 +495,26 @@ async def test_without_a_signature_nothing_was_sent(
     with pytest.raises(TransportError):
         await elsewhere.create_order(ETH, "buy", 1, 3000)
     assert [request.path for request in wire.sent] == ["/sign"]
+
+
+async def test_both_ways_of_a_command_signed_elsewhere_are_warmed(
+    elsewhere: Countersigned, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warmed: list[str] = []
+
+    async def warm(host: str = "") -> None:
+        warmed.append(host)
+
+    async def stream_for(channel: str) -> None:
+        warmed.append(channel)
+
+    elsewhere._rest.warm = warm  # type: ignore[method-assign]
+    elsewhere._stream_for = stream_for  # type: ignore[method-assign, assignment]
+    await elsewhere.warm()
+    assert warmed == [""], "all hosts, the signer's among them"
+    monkeypatch.setattr(Countersigned, "SPEC", replace(Countersigned.SPEC, order_route="ws"))
+    await elsewhere.warm()
+    assert warmed == ["", "orders", "wallet"]
 
 
 async def test_a_refused_signature_is_a_refusal(elsewhere: Countersigned, wire: Wire) -> None:
