@@ -102,9 +102,16 @@ class Board:
     def _snap_price(self, price: int, side: Side) -> int:
         if self.shift_ppm:
             price = price * (1_000_000 + self.shift_ppm) // 1_000_000
-        if side == "buy":
-            return price // self.tick_units
-        return -(-price // self.tick_units)
+        unit = self._grid(price)
+        snapped = price // unit if side == "buy" else -(-price // unit)
+        return snapped * unit // self.tick_units
+
+    def _grid(self, price: int) -> int:
+        """Distance of two prices near this one, in units."""
+        if self.market.significant is None:
+            return self.tick_units
+        coarse: int = 10 ** max(len(str(price)) - self.market.significant, 0)
+        return max(self.tick_units, min(coarse, UNIT))
 
     def mid(self) -> Decimal | None:
         bid, ask = self.engine.best_outside("buy"), self.engine.best_outside("sell")

@@ -12,6 +12,7 @@ says; orders of our accounts stand in it. Rules, in one place because results de
   fills up to what crosses, and eats it.
 - An order of ours that takes eats the levels in order; what it ate is gone until that level's
   next outside update.
+- Where it meets an order of its own account it stops, unless the venue takes that one away.
 
 The key of a level is ticks for asks and minus ticks for bids: the smaller key is always better.
 """
@@ -163,10 +164,15 @@ class MatchingEngine:
 
     Args:
         on_match: called for each execution, in order, while it happens.
+
+    Attributes:
+        on_own: told of a resting order that meets a taker of its own account; True: it took it
+            out of the book, and the taker goes on.
     """
 
     def __init__(self, on_match: Callable[[Match], None]) -> None:
         self.halves: dict[Side, Half] = {"buy": Half(-1), "sell": Half(1)}
+        self.on_own: Callable[[Resting], bool] = lambda _: False
         self._on_match = on_match
 
     # ---------------------------------------------------------------- the market of the others
@@ -245,7 +251,7 @@ class MatchingEngine:
     def take(self, order: Resting, limit: int | None) -> bool:
         """Execute against what is there, best first.
 
-        Returns: False when it met an order of its own account and stopped there.
+        Returns: False when it met an order of its own account and stopped there (see `on_own`).
         """
         half = self.halves[OTHER[order.side]]
         for key in self._reach(half, order.side, limit):
@@ -265,7 +271,9 @@ class MatchingEngine:
             if not maker.lots:
                 continue  # ended while we were matching
             if maker.account == taker.account:
-                return False
+                if not self.on_own(maker):
+                    return False
+                continue
             self._cross(half, maker, taker)
         self._take_outside(half, key, taker, min(half.outside.get(key, 0), taker.lots))
         return True

@@ -253,7 +253,7 @@ class ExchangeCore(ExchangeState):
     def _execute(
         self, order: SimOrder, price: Decimal, size: Decimal, liquidity: Liquidity
     ) -> SimFill:
-        fee = self.fees.fee(price * size, liquidity)
+        fee = self.fee_of(order, price * size, liquidity)
         pnl = self.ledger.trade(order.account, order.symbol, order.side, size, price, fee)
         now = self.clock.now_ns()
         order.filled += size
@@ -271,6 +271,10 @@ class ExchangeCore(ExchangeState):
         self._emit(OrderChanged(order, "filled", now))
         self._trim_reducers(order.account, order.symbol)
         return fill
+
+    def fee_of(self, order: SimOrder, notional: Decimal, liquidity: Liquidity) -> Decimal:
+        """What an execution costs, in quote currency."""
+        return self.fees.fee(notional, liquidity)
 
     def _trim_reducers(self, account: str, symbol: str) -> None:
         """Resting reduce-only orders shrink with the position and end with it."""

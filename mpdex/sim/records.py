@@ -24,6 +24,7 @@ class SimMarket:
     """One market of one simulated venue.
 
     Attributes:
+        significant: most digits of a price that is not whole, leading zeros aside; None: any.
         band: widest distance of a limit price from the mark, as a fraction; None: no band.
         maintenance: maintenance margin as a fraction of notional.
         funding_hours: length of one funding interval.
@@ -40,6 +41,7 @@ class SimMarket:
     min_notional: Decimal | None = None
     max_size: Decimal | None = None
     max_leverage: Decimal = Decimal(20)
+    significant: int | None = None
     band: Decimal | None = None
     maintenance: Decimal = Decimal("0.0125")
     funding_hours: int = 8
@@ -58,10 +60,16 @@ class SimMarket:
             return "step"
         return self._price_problem(size, price) if price is not None else ""
 
+    def grid(self, price: Decimal) -> Decimal:
+        """Distance of two prices near this one: the tick, wider where digits are bounded."""
+        if self.significant is None:
+            return self.tick
+        return max(self.tick, Decimal(1).scaleb(min(price.adjusted() + 1 - self.significant, 0)))
+
     def _price_problem(self, size: Decimal, price: Decimal) -> str:
         if price <= 0:
             return "price"
-        if price % self.tick:
+        if price % self.grid(price):
             return "tick"
         if self.min_notional is not None and size * price < self.min_notional:
             return "notional"

@@ -43,6 +43,19 @@ def test_a_resting_order_waits_behind_the_queue(desk: Desk) -> None:
     assert desk.matches == [Match(order, None, 100, 3)]
 
 
+def test_a_taker_goes_on_where_the_venue_takes_its_own_order_away(desk: Desk) -> None:
+    own = desk.rest("sell", 101, 5, account="t")
+    assert desk.take("buy", 3, 102).lots == 3
+
+    def take_away(order: Resting) -> bool:
+        return desk.engine.remove(order)
+
+    desk.engine.on_own = take_away
+    taker = desk.take("buy", 3, 102)
+    assert (taker.lots, desk.matches) == (0, [Match(None, taker, 102, 3)])
+    assert own not in desk.engine.halves["sell"].orders
+
+
 def test_a_trade_that_eats_queue_and_order_at_once(desk: Desk) -> None:
     order = desk.rest("sell", 102, 5)
     desk.engine.trade(102, 12, "buy")

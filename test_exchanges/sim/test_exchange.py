@@ -235,6 +235,17 @@ def test_levels_fall_onto_the_grid(world: World) -> None:
     assert asks == [(D("101.0"), D("3.0"))]
 
 
+def test_prices_of_so_many_figures_only(world: World) -> None:
+    world.exchange.change_market("ETH", tick=D("0.01"), significant=5)
+    world.quote([(3000.19, 1), (3000.11, 1), (999.87, 1)], [(3000.21, 2), (123456.7, 3)])
+    bids, asks, _ = world.exchange.book("ETH")
+    assert bids == [(D("3000.1"), D(2)), (D("999.87"), D(1))]
+    assert asks == [(D("3000.3"), D(2)), (D(123457), D(3))]
+    market = world.exchange.markets["ETH"]
+    problems = [market.problem(D(1), D(p)) for p in ("3000.1", "3000.11", "999.87", "123456.7")]
+    assert problems == ["", "tick", "", "tick"]
+
+
 def test_a_book_feed_joins_changes(world: World) -> None:
     feed = world.exchange.book_feed("ETH")
     assert feed.take() is None
