@@ -180,6 +180,27 @@ async def symbols(dex: Dex) -> Any:
     return await actions().symbols(dex)
 
 
+@app.command()
+def login(
+    venue: Annotated[str, typer.Argument(help="One that signs in with a browser's wallet.")],
+    port: Annotated[int, typer.Option(help="Of the page on this machine; 0: any free one.")] = 0,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")
+    ] = True,
+    at: At = None,
+    as_json: Json = False,
+) -> None:
+    """Sign in with the wallet of a browser; the session is kept in a private file."""
+    from mpdex.login import log_in
+
+    def settle() -> int:
+        done = asyncio.run(log_in(venue, port=port, browser=browser, at=at, announce=_tell))
+        show("login", done, as_json)
+        return 0
+
+    _exit_with(settle, as_json)
+
+
 # --------------------------------------------------------------------------- the hedge
 
 
@@ -590,6 +611,10 @@ def _on_each(
         return max((exit_code(error) for error in failures), default=0)
 
     _exit_with(settle, as_json)
+
+
+def _tell(text: str) -> None:
+    typer.echo(text, err=True)
 
 
 def _names(venues: str) -> list[str]:
