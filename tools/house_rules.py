@@ -31,7 +31,17 @@ CORE = (
     "strategies/",
 )
 # Modules of the core that a venue family owns by name (DESIGN section 2).
-FAMILY = {"hyperliquid_base.py", "common_hyperliquid.py", "common_pacifica.py"}
+FAMILY = {
+    "hyperliquid_base.py",
+    "hyperliquid_facts.py",
+    "hyperliquid_frames.py",
+    "hyperliquid_errors.py",
+    "hyperliquid_signing.py",
+    "common_hyperliquid.py",
+    "common_pacifica.py",
+    "pacifica_frames.py",
+    "pacifica_wire.py",
+}
 VENUES = re.compile(
     r"\b(grvt|backpack|hyperliquid|lighter|paradex|edgex|pacifica|standx|extended|superstack"
     r"|treadfi|variational)\b",

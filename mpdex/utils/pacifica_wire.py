@@ -1,0 +1,446 @@
+"""Pacifica, words: statuses, sides, refusals, and the objects that its answers and frames hold.
+
+For every venue whose account is kept there. The caller says which symbol a record is about, since a
+venue may spell markets in its own way.
+
+Sources: docs.pacifica.fi, "Error codes", "Get open orders", "Get order history", "Get trade
+history", "Get positions", "Account order updates", "Account trades"; the codes of 2026 as ccxt
+4.5.90 lists them; read 2026-11-21.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+from mpdex.errors import (
+    AuthError,
+    DuplicateClientId,
+    InsufficientMargin,
+    LimitReached,
+    MarketUnavailable,
+    MpdexError,
+    NoImmediateMatch,
+    NonceRefused,
+    OrderNotFound,
+    OrderRejected,
+    OutcomeUnknown,
+    PostOnlyWouldCross,
+    PrecisionRefused,
+    PriceOutOfBand,
+    ProtocolError,
+    RateLimited,
+    ReduceOnlyRefused,
+    SymbolRefused,
+    TransportError,
+    VenueError,
+)
+from mpdex.types import (
+    Fill,
+    Json,
+    Market,
+    Order,
+    OrderStatus,
+    Position,
+    Request,
+    Side,
+    TimeInForce,
+)
+
+FAMILY: Final = "pacifica"
+QUOTE: Final = "USDC"
+
+SIDES: Final[Mapping[str, Side]] = {"bid": "buy", "ask": "sell"}
+TRADE_SIDES: Final[Mapping[str, Side]] = {
+    "open_long": "buy",
+    "close_short": "buy",
+    "open_short": "sell",
+    "close_long": "sell",
+}
+STATUSES: Final = {
+    "open": OrderStatus.OPEN,
+    "partially_filled": OrderStatus.OPEN,
+    "filled": OrderStatus.FILLED,
+    "cancelled": OrderStatus.CANCELED,
+    "rejected": OrderStatus.REJECTED,
+}
+LIQUIDITY: Final = {"fulfill_maker": "maker", "fulfill_taker": "taker"}
+# Why an order ended, in history and stream. UNVERIFIED: whether a post-only order that would cross
+# ends as "rejected" or as "cancelled"; here it is a refusal either way.
+POST_ONLY: Final = "post_only_rejected"
+REASONS: Final = frozenset({"cancel", "force_cancel", "expired", POST_ONLY, "self_trade_prevented"})
+REFUSALS: Final[Mapping[str, type[Exception]]] = {
+    POST_ONLY: PostOnlyWouldCross,
+    "self_trade_prevented": OrderRejected,
+}
+
+
+def config_headers(keys: Mapping[str, str]) -> dict[str, str]:
+    """The key that raises limits, and nothing else; on each request and each handshake."""
+    key = keys.get("api_config_key")
+    return {"PF-API-KEY": key} if key else {}
+
+
+def is_perp(symbol: str) -> bool:
+    """Spot instruments, which are not offered here, are written with a dash: SOL-USDC."""
+    return "-" not in symbol
+
+
+def status_of(word: str, reason: str, size: Decimal, filled: Decimal) -> OrderStatus:
+    """Our status for the venue's word. What was executed outranks how the end is called.
+
+    Raises: ProtocolError for a word that is not known.
+    """
+    status = STATUSES.get(word)
+    if status is None:
+        raise ProtocolError(f"unknown order status {word!r}", venue=FAMILY)
+    if not status.terminal:
+        return status
+    if 0 < size <= filled:
+        return OrderStatus.FILLED
+    return OrderStatus.REJECTED if reason == POST_ONLY else status
+
+
+def side_of(word: str) -> Side:
+    """Raises: ProtocolError for a word that is not known."""
+    side = SIDES.get(word) or TRADE_SIDES.get(word)
+    if side is None:
+        raise ProtocolError(f"unknown side {word!r}", venue=FAMILY)
+    return side
+
+
+# --------------------------------------------------------------------------- objects
+
+
+def decode_market(entry: Json, symbol: str) -> Market:
+    """`min_order_size` is a value in USD, not a size; `max_order_size`, too, so it bounds nothing
+    here.
+    """
+    coin, multiplier = coin_of(entry.get("base_asset") or entry["symbol"])
+    return Market(
+        symbol=symbol,
+        coin=coin,
+        quote=QUOTE,
+        kind="perp",
+        tick=Decimal(entry["tick_size"]),
+        step=Decimal(entry["lot_size"]),
+        min_size=Decimal(entry["lot_size"]),
+        min_notional=Decimal(entry["min_order_size"]),
+        max_size=None,
+        multiplier=multiplier,
+        max_leverage=Decimal(entry["max_leverage"]),
+        significant_figures=None,
+        price_band=None,  # there is one around the mark; its width is not told
+        active=True,
+        raw=entry,
+    )
+
+
+def coin_of(base: str) -> tuple[str, Decimal]:
+    """Small coins are traded by the thousand and written with a small k: kBONK, kPEPE."""
+    if base[:1] == "k" and base[1:2].isupper():
+        return base[1:], Decimal(1000)
+    return base, Decimal(1)
+
+
+def decode_order(entry: Json, symbol: str) -> Order:
+    """One order, of the open ones or of the history.
+
+    Neither tells how long the order may live nor whether it is post-only.
+    """
+    reason = entry.get("reason") or ""
+    return _order(
+        entry,
+        symbol=symbol,
+        side=entry["side"],
+        kind=entry["order_type"],
+        price=entry.get("initial_price") or entry.get("price"),
+        size=entry["amount"] if "amount" in entry else entry["initial_amount"],
+        filled=entry["filled_amount"],
+        average=entry.get("average_filled_price"),
+        word=entry.get("order_status", "open"),
+        reason=reason,
+    )
+
+
+def decode_order_events(events: list[Json], symbol: str) -> Order:
+    """One order from its own history: the newest event tells its state, the first its price."""
+    by_age = sorted(events, key=lambda event: int(event["history_id"]))
+    newest, event = by_age[-1], by_age[-1]["event_type"]
+    state = {**newest, "reason": event if event in REASONS else "", "price": by_age[0]["price"]}
+    return {**decode_order(state, symbol), "raw": events}
+
+
+def decode_order_update(data: Json, symbol: str) -> Order:
+    """One entry of the order stream. `p` is the average price, `ip` the one it was given."""
+    event = data["oe"]
+    entry = {
+        "order_id": data["i"],
+        "client_order_id": data["I"],
+        "reduce_only": data["r"],
+        "created_at": data["ct"],
+    }
+    order = _order(
+        entry,
+        symbol=symbol,
+        side=data["d"],
+        kind=data["ot"],
+        price=data["ip"],
+        size=data["a"],
+        filled=data["f"],
+        average=data["p"],
+        word=data["os"],
+        reason=event if event in REASONS else "",
+    )
+    return {**order, "raw": data}
+
+
+def _order(
+    entry: Json,
+    *,
+    symbol: str,
+    side: str,
+    kind: str,
+    price: str | None,
+    size: str,
+    filled: str,
+    average: str | None,
+    word: str,
+    reason: str,
+) -> Order:
+    market = kind.endswith("market")
+    amount, done = Decimal(size), Decimal(filled)
+    status = status_of(word, reason, amount, done)
+    ended_early = status.terminal and status is not OrderStatus.FILLED
+    return Order(
+        id=str(entry["order_id"]),
+        client_order_id=entry.get("client_order_id"),
+        symbol=symbol,
+        side=side_of(side),
+        type="market" if market else "limit",
+        price=None if market or price is None else Decimal(price),
+        size=amount,
+        filled=done,
+        average_price=Decimal(average) if average and done else None,
+        status=status,
+        time_in_force=TimeInForce.IOC if market else TimeInForce.GTC,
+        post_only=False,
+        reduce_only=bool(entry.get("reduce_only")),
+        reason=reason if ended_early else "",
+        timestamp_ms=int(entry["created_at"]),
+        raw=entry,
+    )
+
+
+def decode_fill(entry: Json, symbol: str) -> Fill:
+    """One entry of the trade history. Fees are paid in USDC."""
+    return Fill(
+        id=str(entry["history_id"]),
+        order_id=str(entry["order_id"]),
+        client_order_id=entry.get("client_order_id"),
+        symbol=symbol,
+        side=side_of(entry["side"]),
+        price=Decimal(entry["price"]),
+        size=Decimal(entry["amount"]),
+        fee=Decimal(entry["fee"]),
+        fee_asset=QUOTE,
+        liquidity="maker" if LIQUIDITY[entry["event_type"]] == "maker" else "taker",
+        timestamp_ms=int(entry["created_at"]),
+        raw=entry,
+    )
+
+
+def decode_trade_update(data: Json, symbol: str) -> Fill:
+    """One entry of the trade stream; `h` is the `history_id` of the trade history."""
+    entry = {
+        "history_id": data["h"],
+        "order_id": data["i"],
+        "client_order_id": data["I"],
+        "side": data["ts"],
+        "price": data["p"],
+        "amount": data["a"],
+        "fee": data["f"],
+        "event_type": data["te"],
+        "created_at": data["t"],
+    }
+    return {**decode_fill(entry, symbol), "raw": data}
+
+
+def decode_position(entry: Json, symbol: str) -> Position:
+    """One open position. The venue computes neither its mark nor its profit."""
+    return _position(
+        entry,
+        symbol,
+        entry["side"],
+        entry["amount"],
+        entry["entry_price"],
+        entry.get("liquidation_price"),
+    )
+
+
+def decode_position_update(data: Json, symbol: str) -> Position:
+    """One entry of the position stream."""
+    return _position(data, symbol, data["d"], data["a"], data["p"], data.get("l"))
+
+
+def _position(
+    raw: Json, symbol: str, side: str, size: str, entry_price: str, liquidation: str | None
+) -> Position:
+    """A liquidation price that no market can reach is told as a negative number."""
+    bound = Decimal(liquidation or 0)
+    return Position(
+        symbol=symbol,
+        side="long" if side_of(side) == "buy" else "short",
+        size=Decimal(size),
+        entry_price=Decimal(entry_price),
+        mark_price=None,
+        unrealized_pnl=None,
+        liquidation_price=bound if bound > 0 else None,
+        leverage=None,
+        raw=raw,
+    )
+
+
+# --------------------------------------------------------------------------- errors
+
+# HTTP status, code of the stream (400 and above) or business code -> ours. Business codes were
+# numbered anew in 2026; these are the new numbers, and words go before them.
+ERRORS: Final[Mapping[int | str, type[Exception]]] = {
+    401: AuthError,
+    402: AuthError,
+    403: AuthError,
+    429: RateLimited,
+    "1": AuthError,
+    "3": SymbolRefused,
+    "4": OrderRejected,
+    "5": InsufficientMargin,
+    "6": OrderNotFound,
+    "7": PrecisionRefused,
+    "8": LimitReached,
+    "10": LimitReached,
+    "11": OrderRejected,
+    "12": OrderRejected,
+    "13": OrderRejected,
+    "20": OrderRejected,
+    "21": ReduceOnlyRefused,
+    "22": ReduceOnlyRefused,
+    "23": ReduceOnlyRefused,
+    "25": NoImmediateMatch,
+    "28": InsufficientMargin,
+    "30": PriceOutOfBand,
+    "36": DuplicateClientId,
+    "38": MarketUnavailable,
+    "41": LimitReached,
+    "49": LimitReached,
+    "50": OrderRejected,
+    "51": OrderRejected,
+    "52": PrecisionRefused,
+    "53": MarketUnavailable,
+    "56": MarketUnavailable,
+    "59": PrecisionRefused,
+    "62": InsufficientMargin,
+    "63": MarketUnavailable,
+    "119": MarketUnavailable,
+    "signature_verification_failed": AuthError,
+    "invalid_amount": PrecisionRefused,
+}
+# The engine does not know, or did not tell, what became of it: internal error, database error,
+# channel closed, response dropped.
+_UNDECIDED: Final = frozenset({"0", "14", "26", "27"})
+# Codes whose old meaning was another one: after these a cancel has found nothing, either way.
+_NO_SUCH_ORDER: Final = frozenset({"5", "6"})
+_BY_WORDS: Final[tuple[tuple[str, type[VenueError]], ...]] = (
+    ("beta access", AuthError),
+    ("not authorized", AuthError),
+    ("unauthorized", AuthError),
+    ("signature", AuthError),
+    ("public key", AuthError),
+    ("restricted", AuthError),
+    ("rate limit", RateLimited),
+    ("too many requests", RateLimited),
+    ("failed to cancel", OrderNotFound),
+    ("order not found", OrderNotFound),
+    ("history not found", OrderNotFound),
+    ("duplicate", DuplicateClientId),
+    ("reduce", ReduceOnlyRefused),
+    ("insufficient", InsufficientMargin),
+    ("immediate liquidation", InsufficientMargin),
+    ("post only", PostOnlyWouldCross),
+    ("post-only", PostOnlyWouldCross),
+    ("too far", PriceOutOfBand),
+    ("too low", PrecisionRefused),
+    ("tick", PrecisionRefused),
+    ("lot size", PrecisionRefused),
+    ("multiple", PrecisionRefused),
+    ("invalid amount", PrecisionRefused),
+    ("invalid price", PrecisionRefused),
+    ("too high", LimitReached),
+    ("limit reached", LimitReached),
+    ("limit exceeded", LimitReached),
+    ("no reasonable price", NoImmediateMatch),
+    ("trading disabled", MarketUnavailable),
+    ("trading is disabled", MarketUnavailable),
+    ("halted", MarketUnavailable),
+    ("mark price", MarketUnavailable),
+    ("book not found", SymbolRefused),
+    ("symbol", SymbolRefused),
+)
+# The time stamp and its window are what makes a request unique: one outside them never acts.
+_LATE: Final = ("invalid message", "message expired", "signature expired")
+
+
+def error_of(venue: str, status: int, answer: Json, request: Request) -> MpdexError:
+    """The failure that an answer is: by its id and its words first, then code, then status."""
+    fields = answer if isinstance(answer, dict) else {}
+    told = fields.get("code")
+    code = str(status if told is None else told)
+    if code.isdecimal() and int(code) >= 400:  # the stream's own codes are written like a status
+        status = int(code)
+    message = str(fields.get("error") or answer or f"HTTP {status}")[:300]
+    kind = _kind(status, code, fields.get("error_id") or "", message.lower(), request)
+    where = str(request)
+    if issubclass(kind, OutcomeUnknown | TransportError):
+        return kind(f"{code}: {message}", venue=venue, raw=answer, request=where)
+    if issubclass(kind, RateLimited):
+        after = (fields.get("rl") or {}).get("t")
+        return kind(message, venue=venue, raw=answer, code=code, request=where, retry_after=after)
+    return kind(message, venue=venue, raw=answer, code=code, request=where)  # type: ignore[call-arg]
+
+
+def _kind(status: int, code: str, error_id: str, words: str, request: Request) -> type[MpdexError]:
+    known = ERRORS.get(error_id)
+    if known is None:
+        known = _by_words(words, request)
+    if known is None and (status >= 500 or code in _UNDECIDED or "internal" in words):
+        return OutcomeUnknown if request.command else TransportError
+    if known is None and request.path == CANCEL and code in _NO_SUCH_ORDER:
+        return OrderNotFound
+    known = known or ERRORS.get(code) or ERRORS.get(status)
+    if known is None:
+        return _by_status(status, request)
+    assert issubclass(known, VenueError)
+    return known if request.command or not issubclass(known, OrderRejected) else VenueError
+
+
+def _by_words(words: str, request: Request) -> type[VenueError] | None:
+    if any(late in words for late in _LATE):
+        return NonceRefused if request.command else AuthError
+    return next((kind for word, kind in _BY_WORDS if word in words), None)
+
+
+def _by_status(status: int, request: Request) -> type[VenueError]:
+    if status == 404 and request.path in (CANCEL, ORDER_EVENTS):
+        return OrderNotFound
+    return OrderRejected if request.command else VenueError
+
+
+CREATE: Final = "/orders/create"
+CREATE_MARKET: Final = "/orders/create_market"
+CANCEL: Final = "/orders/cancel"
+CANCEL_ALL: Final = "/orders/cancel_all"
+OPEN_ORDERS: Final = "/orders"
+ORDERS: Final = "/orders/history"
+ORDER_EVENTS: Final = "/orders/history_by_id"
+TRADES: Final = "/trades/history"
+LEVERAGE: Final = "/account/leverage"
