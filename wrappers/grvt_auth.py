@@ -9,7 +9,6 @@ grvt-pysdk 0.2.1 `grvt_raw_signing.py`; typed-grvt 0.2.0 `core/signing.py`; read
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
@@ -18,6 +17,7 @@ from typing import NamedTuple
 
 from mpdex.errors import AuthError, BadOrder, ProtocolError, UsageError
 from mpdex.types import Json, Session
+from mpdex.utils.cookies import find_cookies
 from mpdex.utils.precision import plain
 from mpdex.utils.signing.eip712 import EvmSigner, digest, domain_separator, keccak256, type_hash
 
@@ -413,9 +413,6 @@ def sign_isolated_margin(
 # --------------------------------------------------------------------------- session
 
 ACCOUNT_HEADER = "X-Grvt-Account-Id"
-_COOKIE = re.compile(r"\bgravity=([^;,\s]+)")
-_MAX_AGE = re.compile(r"\bmax-age=(\d+)", re.IGNORECASE)
-_EXPIRES = re.compile(r"\bexpires=([^;]+)", re.IGNORECASE)
 
 
 def session_from(headers: Mapping[str, str], body: Json, now_ms: int) -> Session:
@@ -426,13 +423,13 @@ def session_from(headers: Mapping[str, str], body: Json, now_ms: int) -> Session
     if not isinstance(body, dict) or body.get("status") != "success":
         raise AuthError(f"login refused: {_refusal(body)}", venue=VENUE)
     lower = {name.lower(): text for name, text in headers.items()}
-    cookie = lower.get("set-cookie", "")
-    token, account = _COOKIE.search(cookie), lower.get(ACCOUNT_HEADER.lower())
+    token = find_cookies(lower.get("set-cookie", ""), now_ms).get("gravity")
+    account = lower.get(ACCOUNT_HEADER.lower())
     if token is None or not account:
         raise ProtocolError("login without session cookie or account id", venue=VENUE)
     return Session(
-        headers={"Cookie": f"gravity={token[1]}", ACCOUNT_HEADER: account},
-        expires_ms=_expiry(cookie[token.end() :], now_ms),  # not of a cookie that stands before
+        headers={"Cookie": f"gravity={token.value}", ACCOUNT_HEADER: account},
+        expires_ms=token.expires_ms,
     )
 
 
@@ -442,14 +439,3 @@ def _refusal(body: Json) -> str:
         return "no JSON object in the answer"
     told = (str(body[key]) for key in ("code", "message", "error") if body.get(key))
     return " ".join(told)[:200] or "no reason given"
-
-
-def _expiry(cookie: str, now_ms: int) -> int | None:
-    """Max-Age counts from now, whatever our clock says; Expires is the venue's wall clock."""
-    if age := _MAX_AGE.search(cookie):
-        return now_ms + int(age[1]) * 1000
-    if until := _EXPIRES.search(cookie):
-        from email.utils import parsedate_to_datetime  # here: it loads a mail library
-
-        return int(parsedate_to_datetime(until[1]).timestamp()) * 1000
-    return None
