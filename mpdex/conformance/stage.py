@@ -44,6 +44,8 @@ class Suite:
         coin: a coin that the venue and its simulated end trade.
         unsupported: public methods that the venue does not have, such as "get_funding_rate"; that
             they raise `Unsupported` is tested too. Flags are declared in the venue's SPEC.
+        untold: of "post_only", "average_price": what the venue does not say of a resting order.
+        whole_books: every frame of a book is all of it, so that none can be missing.
         recorded: folder of recorded payloads; its ws_*.json must be understood.
         exchange_class, sim_class: in place of what the factory and the simulator find by name.
     """
@@ -51,6 +53,8 @@ class Suite:
     venue: ClassVar[str] = ""
     coin: ClassVar[str] = "ETH"
     unsupported: ClassVar[frozenset[str]] = frozenset()
+    untold: ClassVar[frozenset[str]] = frozenset()
+    whole_books: ClassVar[bool] = False
     recorded: ClassVar[str] = ""
     exchange_class: ClassVar[type[Any] | None] = None
     sim_class: ClassVar[type[SimVenue] | None] = None
@@ -263,7 +267,8 @@ class Stage:
 
     def secrets(self) -> list[str]:
         """What no text may show: the keys (not the ids), and the sessions made with them."""
-        hidden = [v for name, v in self.keys.items() if not name.endswith(("_id", "address"))]
+        open_names = ("_id", "address", self.kind.SPEC.account or "_id")
+        hidden = [v for name, v in self.keys.items() if not name.endswith(open_names)]
         for dex in self._opened:
             keeper = vars(dex).get("_session")
             session = keeper and keeper.current

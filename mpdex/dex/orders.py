@@ -220,7 +220,8 @@ class OrderMethods(AccountMethods, MarketMethods):
     async def read_open_orders(self, symbol: str | None = None) -> list[Order]:
         """The same asked of the venue, whatever a stream has said."""
         market = self._markets[symbol] if symbol else None
-        return self.decode_orders(await self._private(self.encode_open_orders(market)))
+        orders = self.decode_orders(await self._private(self.encode_open_orders(market)))
+        return [order for order in orders if symbol in (None, "", order["symbol"])]
 
     async def get_fills(self, symbol: str | None = None, since: int = 0) -> list[Fill]:
         """Own fills at or after `since` (milliseconds since the epoch), oldest first."""

@@ -55,6 +55,9 @@ _PATIENCE = 30.0
 _EXCERPT = 300
 # The usual header of what is left of a limit; a venue without it is only known by our own count.
 _LEFT = "X-RateLimit-Remaining"
+# Its successor: `RateLimit: "name";r=1200;t=32`, units left and seconds until they are back (IETF
+# draft-ietf-httpapi-ratelimit-headers-10).
+_LIMIT = "RateLimit"
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -217,7 +220,7 @@ class RestTransport:
     async def _once(self, request: Request, session: Session | None) -> Json:
         ready = await self._prepare(request, session)
         answer = await self._exchange(ready)
-        left = answer.headers.get(_LEFT, "")
+        left = answer.headers.get(_LEFT) or _limit_part(answer, "r")
         if left.isdecimal():
             self._throttle.observe(request.scope, int(left))
         return self._judge(answer, ready)
@@ -447,9 +450,16 @@ def _sets(request: Request) -> bool:
     return request.method != "GET" and not request.command
 
 
+def _limit_part(answer: Answer, name: str) -> str:
+    """One number of the header `RateLimit`; "" where it is not there."""
+    parts = answer.headers.get(_LIMIT, "").split(";")[1:]
+    numbers = (part.partition("=") for part in parts)
+    return next((number for key, _, number in numbers if key.strip() == name), "")
+
+
 def _retry_after(answer: Answer) -> float | None:
     """Seconds the venue asks for; None where it says nothing, or says it as a date."""
-    text = answer.headers.get("Retry-After", "").strip()
+    text = answer.headers.get("Retry-After", "").strip() or _limit_part(answer, "t")
     return float(text) if text.replace(".", "", 1).isdecimal() else None  # seconds
 
 
