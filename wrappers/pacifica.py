@@ -12,6 +12,7 @@ orders", "Update leverage", "Rate limits"; read 2026-11-21.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,7 @@ from mpdex.types import (
     ClientIdForm,
     Json,
     Lane,
+    Limit,
     Market,
     Order,
     OrderRequest,
@@ -31,6 +33,7 @@ from mpdex.types import (
 from mpdex.utils.common_pacifica import (
     HALF,
     LIMIT,
+    LIMIT_WITH_KEY,
     STANDARD,
     PacificaBase,
 )
@@ -67,8 +70,8 @@ class PacificaExchange(PacificaBase, MultiPerpDexMixin, MultiPerpDex):
     """Pacifica, perpetuals.
 
     Args:
-        credits: tenths of a credit that the account may use in a minute, where its fee tier grants
-            more than the base of an API config key.
+        credits: what the account may spend in a minute, where its fee tier grants more than the
+            base of an API config key.
         options: those of `MultiPerpDexMixin`, `account` and `private_key` among them.
 
     Raises: UsageError if a key is malformed.
@@ -98,11 +101,18 @@ class PacificaExchange(PacificaBase, MultiPerpDexMixin, MultiPerpDex):
 
         return PacificaWSClient, PacificaAccountClient
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, credits: int | None = None, **options: Any) -> None:
         super().__init__(**options)
+        self._credits = credits
         self._auth: PacificaAuth | None = None
         if not self.read_only:
             self._auth = PacificaAuth(self.keys["account"], self.keys["private_key"])
+
+    @property
+    def limits(self) -> Mapping[str, Limit]:
+        if self._credits is not None:
+            return {"default": Limit(self._credits * STANDARD, LIMIT.seconds)}
+        return {"default": LIMIT_WITH_KEY} if self.keys.get("api_config_key") else self.SPEC.limits
 
     # ----------------------------------------------------------------- proof
 

@@ -351,6 +351,7 @@ _UNDECIDED: Final = frozenset({"0", "14", "26", "27"})
 # Codes whose old meaning was another one: after these a cancel has found nothing, either way.
 _NO_SUCH_ORDER: Final = frozenset({"5", "6"})
 _BY_WORDS: Final[tuple[tuple[str, type[VenueError]], ...]] = (
+    ("account not found", AuthError),
     ("beta access", AuthError),
     ("not authorized", AuthError),
     ("unauthorized", AuthError),
