@@ -19,7 +19,7 @@ from mpdex.sim.models import Pipe, Timers
 from mpdex.sim.records import Halt
 from mpdex.sim.stream_faults import bend, stream_op
 from mpdex.sim.truth_acts import busy_symbol
-from mpdex.sim.venue import Handler, SimReply, SimRequest, SimVenue
+from mpdex.sim.venue import Budget, Handler, SimReply, SimRequest, SimVenue
 from mpdex.sim.wire import Connection, encode_payload
 from mpdex.types import Json, Limit, Side
 from mpdex.utils.clock import Clock
@@ -54,6 +54,11 @@ class Bucket:
             self._left -= weight
             return 0.0
         return (weight - self._left) / rate
+
+    @property
+    def left(self) -> int:
+        """Whole units that were left when it was last asked."""
+        return int(self._left)
 
 
 class VenueHost:
@@ -213,7 +218,9 @@ class VenueHost:
         if limit is None:
             return 0.0
         bucket = self._buckets.setdefault((scope, whose), Bucket(limit))
-        return bucket.take(weight, self._clock.monotonic())
+        wait = bucket.take(weight, self._clock.monotonic())
+        self.venue.budget = Budget(bucket.left, limit)
+        return wait
 
     def client_id_of(self, request: SimRequest) -> str:
         """Client id of the order that a request is about, whichever id it names."""

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -79,6 +79,13 @@ class SimReply:
 Handler: TypeAlias = Callable[[SimRequest], SimReply]
 
 
+class Budget(NamedTuple):
+    """What the last request left of a limit, for venues that say so in their answers."""
+
+    left: int
+    limit: Limit
+
+
 class SimConnection(Protocol):
     """One socket of a client, as a venue module sees it.
 
@@ -136,6 +143,7 @@ class SimVenue(ABC):
         answer_fields: the same for answers to requests (also position, liquidation, leverage,
             tick, step, min_size), where they differ from `fields`.
         session_lost: the next signed request is refused once; of venues without sessions.
+        budget: of the request that is being answered; None where nothing limits it.
     """
 
     name: ClassVar[str]
@@ -148,6 +156,7 @@ class SimVenue(ABC):
     fields: ClassVar[Mapping[str, str]] = {}
     answer_fields: ClassVar[Mapping[str, str]] = {}
     session_lost = False
+    budget: Budget | None = None
 
     def __init__(
         self,
