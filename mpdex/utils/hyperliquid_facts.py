@@ -9,7 +9,7 @@ limits"; read 2026-11-21.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -52,7 +52,7 @@ class HyperliquidFacts(Translation):
         dexs: names of the builders' dexs whose markets are listed, besides the main one.
     """
 
-    keys: dict[str, str]
+    keys: Mapping[str, str]
     dexs: tuple[str, ...] = ()
 
     # ----------------------------------------------------------------- who is read

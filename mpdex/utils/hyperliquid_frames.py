@@ -108,8 +108,8 @@ _message = msgspec.json.Decoder(_Message, float_hook=Decimal).decode
 class HyperliquidFrames:
     """Encoders and decoders of a venue's stream on Hyperliquid; goes before `VenueStream`."""
 
-    PING_INTERVAL = 50.0
-    RECV_TIMEOUT = 60.0
+    PING_INTERVAL: float | None = 50.0
+    RECV_TIMEOUT: float | None = 60.0
 
     keys: Mapping[str, str]
     markets: MarketList
