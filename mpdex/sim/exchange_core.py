@@ -84,6 +84,22 @@ class ExchangeCore(ExchangeState):
             self._end(order, OrderStatus.CANCELED, reason)
         return order
 
+    def amend(self, order: SimOrder, size: Decimal, price: Decimal) -> None:
+        """Give a live order another size and price under its id; it is matched and queues again.
+
+        What has executed stays; an order of no more than that ends.
+        """
+        order.size, order.price, order.updated_ns = size, price, self.clock.now_ns()
+        if order.status is OrderStatus.PENDING:
+            return  # not in the book yet
+        piece = self._resting.pop(order.order_id, None)
+        if piece is not None:
+            self.boards[order.symbol].engine.remove(piece)
+        if order.remaining > 0:
+            self._enter(order)
+        else:
+            self._end(order, OrderStatus.CANCELED, "client")
+
     def cancel_all(
         self, account: str, symbol: str | None = None, reason: str = "client"
     ) -> list[SimOrder]:
