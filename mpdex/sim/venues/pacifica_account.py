@@ -82,12 +82,15 @@ class AccountData:
             "revoke_api_key": self.revoke_api_key,
         }
 
+    def knows(self, account: str) -> bool:
+        return account in self._exchange.accounts
+
     def account(self, query: Query) -> str:
         """The account that a read is about."""
         name = query.get("account")
         if crypto.parse_address(name) is None:
             raise Refusal(wire.NO_KEY)
-        if name not in self._exchange.accounts:
+        if not self.knows(str(name)):
             raise Refusal(wire.NO_ACCOUNT)
         return str(name)
 

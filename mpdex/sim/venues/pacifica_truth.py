@@ -12,9 +12,10 @@ from dataclasses import replace
 from decimal import Decimal
 from itertools import count
 
+from mpdex.sim.engine import Resting
 from mpdex.sim.exchange import SimExchange
 from mpdex.sim.models import FeeModel, LatencyModel
-from mpdex.sim.records import SimMarket, SimOrder
+from mpdex.sim.records import SimMarket
 from mpdex.sim.venues import pacifica_crypto as crypto
 from mpdex.types import OrderStatus
 from mpdex.utils.clock import Clock
@@ -83,6 +84,7 @@ class PacificaTruth(SimExchange):
         )
         self.owners: dict[str, crypto.KeyPair] = {}
         for board in self.boards.values():
+            board.engine.on_own = self._take_away
             board.funding_rate = HOURLY_RATE if board.market.kind == "perp" else Decimal(0)
 
     def open_owner(self, purpose: str) -> str:
@@ -103,23 +105,7 @@ class PacificaTruth(SimExchange):
         """The next of the sequence that numbers orders and frames alike (`li`)."""
         return int(next(self._numbers))
 
-    def _enter(self, order: SimOrder) -> None:
-        if order.live and not order.post_only:
-            for resting in self._met(order):
-                self._end(resting, OrderStatus.CANCELED, "self_trade")
-        super()._enter(order)
-
-    def _met(self, order: SimOrder) -> list[SimOrder]:
-        """Own resting orders of the other side within its price."""
-        return [
-            other
-            for other in self.open_orders(order.account, order.symbol)
-            if other.side != order.side
-            and other.order_id in self._resting
-            and other.price is not None
-            and (order.price is None or (other.price - order.price) * _sign(order) <= 0)
-        ]
-
-
-def _sign(order: SimOrder) -> int:
-    return 1 if order.side == "buy" else -1
+    def _take_away(self, piece: Resting) -> bool:
+        """A newcomer of the same account has met this order: it ends, the newcomer goes on."""
+        self._end(self.orders[piece.id], OrderStatus.CANCELED, "self_trade")
+        return True
