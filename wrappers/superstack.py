@@ -11,7 +11,7 @@ Sources: docs.superstack.xyz, "Exchange Endpoint" and "Info Endpoint"; Superstac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +34,7 @@ from mpdex.utils.hyperliquid_base import (
     HyperliquidBase,
 )
 from mpdex.utils.hyperliquid_errors import ERRORS
+from mpdex.utils.hyperliquid_keys import checked_keys, expires_ms
 from mpdex.utils.translation import checked as _checked
 from multi_perp_dex import MultiPerpDex, MultiPerpDexMixin
 
@@ -67,7 +68,7 @@ class SuperstackExchange(HyperliquidBase, MultiPerpDexMixin, MultiPerpDex):
             `account_address` (else asked of the wallet API), `vault_address`, `builder` with
             `builder_fee` in tenths of a basis point.
 
-    Raises: UsageError if builder and fee are not given together.
+    Raises: UsageError for a malformed address, or one of builder and fee without the other.
     """
 
     SPEC = VenueSpec(
@@ -98,9 +99,10 @@ class SuperstackExchange(HyperliquidBase, MultiPerpDexMixin, MultiPerpDex):
 
         return SuperstackWSClient, SuperstackAccountClient
 
-    def __init__(self, *, dexs: tuple[str, ...] = (), **options: Any) -> None:
+    def __init__(self, *, dexs: Sequence[str] = (), **options: Any) -> None:
         super().__init__(**options)
         self.dexs = tuple(dexs)
+        self.keys = checked_keys(self.keys, VENUE)
 
     # ----------------------------------------------------------------- the wallet API
 
@@ -128,12 +130,12 @@ class SuperstackExchange(HyperliquidBase, MultiPerpDexMixin, MultiPerpDex):
 
     def encode_countersign(self, request: Request, now_ms: int) -> Request:
         """An order is signed with its expiry; a cancel is right whenever it arrives."""
-        action = request.json
-        body: dict[str, Json] = {"action": action}
+        body: dict[str, Json] = {"action": request.json}
         if vault := self.keys.get("vault_address"):
-            body["vaultAddress"] = vault.lower()
-        if action["type"] == "order":
-            body["expiresAfter"] = now_ms + _bound_ms(action)
+            body["vaultAddress"] = vault
+        late = expires_ms(request.json, now_ms, REQUEST_BOUND_MS, IMMEDIATE_BOUND_MS)
+        if late is not None:
+            body["expiresAfter"] = late
         return Request(
             "POST", _SIGN, json=body, host=WALLET, signed=True, scope=WALLET, lane=request.lane
         )
@@ -156,9 +158,9 @@ class SuperstackExchange(HyperliquidBase, MultiPerpDexMixin, MultiPerpDex):
         if {**action, **asked} != action or added - _ADDED.get(kind, frozenset()):
             raise ProtocolError("another action was signed than was asked for", venue=VENUE)
         vault = payload.get("vaultAddress") or ""
-        if vault.lower() != self.keys.get("vault_address", "").lower():
+        if vault.lower() != self.keys.get("vault_address", ""):
             raise ProtocolError("signed for another account than was asked for", venue=VENUE)
-        if kind == "order" and not payload.get("expiresAfter"):
+        if kind in ("order", "batchModify") and not payload.get("expiresAfter"):
             raise ProtocolError("an order was signed without its expiry", venue=VENUE)
 
     def decode_error(self, status: int, answer: Json, request: Request) -> MpdexError | None:
@@ -174,12 +176,6 @@ class SuperstackExchange(HyperliquidBase, MultiPerpDexMixin, MultiPerpDex):
         if request.host != WALLET:
             return super().decode_page(status, text, request)
         return _refusal(status, text, text, request)
-
-
-def _bound_ms(action: Json) -> int:
-    """How long an order may be on its way: less where it is to trade at once."""
-    forces = {order["t"].get("limit", {}).get("tif") for order in action["orders"]}
-    return IMMEDIATE_BOUND_MS if forces == {"Ioc"} else REQUEST_BOUND_MS
 
 
 def _refusal(status: int, told: str, raw: Json, request: Request) -> MpdexError:
