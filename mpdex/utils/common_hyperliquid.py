@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final, Literal
 
-from mpdex.errors import BadOrder, ProtocolError
+from mpdex.errors import BadOrder, ProtocolError, UsageError
 from mpdex.types import (
     Fill,
     Json,
@@ -42,6 +42,9 @@ PRICE_BAND: Final = Decimal("0.95")
 SPOT_ASSETS: Final = 10_000
 DEX_ASSETS, DEX_STEP = 100_000, 10_000  # the first builder's dex begins at 110,000
 
+MAX_BUILDER_FEE: Final = 100  # tenths of a basis point, on perpetuals; on spot it is more
+_ADDRESSES: Final = ("account_address", "vault_address", "builder")
+_HEX: Final = frozenset("0123456789abcdef")
 _DECIMALS: Final = 8  # of any number on the wire
 _UNIT: Final = Decimal(1).scaleb(-_DECIMALS)
 _NOISE: Final = Decimal("1e-12")  # what the SDK forgives a rounded number
@@ -54,6 +57,28 @@ _MICRO: Final = 6
 def named_address(keys: Mapping[str, str]) -> str:
     """Whose state is read: the vault's, else the account's; "" where neither is named."""
     return (keys.get("vault_address") or keys.get("account_address") or "").lower()
+
+
+def checked_address(text: str, name: str, venue: str) -> str:
+    """An address in lower case, as it is hashed. Raises: UsageError."""
+    address = text.strip().lower()
+    digits = address.removeprefix("0x")
+    if len(digits) != 40 or set(digits) - _HEX:
+        raise UsageError(f"{name} is not 0x and 40 hexadecimal digits", venue=venue)
+    return "0x" + digits
+
+
+def checked_keys(keys: Mapping[str, str], venue: str) -> dict[str, str]:
+    """With addresses in that spelling, and a builder whole or not at all. Raises: UsageError."""
+    named = [name for name in _ADDRESSES if keys.get(name)]
+    checked = {**keys, **{name: checked_address(keys[name], name, venue) for name in named}}
+    fee = str(keys.get("builder_fee") or "")
+    if bool(fee) != bool(keys.get("builder")):
+        raise UsageError("builder and builder_fee belong together; give both or none", venue=venue)
+    if fee and not (fee.isdecimal() and 0 < int(fee) <= MAX_BUILDER_FEE):
+        bound = f"a whole number of tenths of a basis point, up to {MAX_BUILDER_FEE}"
+        raise UsageError(f"builder_fee is {bound}", venue=venue)
+    return checked
 
 
 # --------------------------------------------------------------------------- numbers

@@ -8,6 +8,7 @@ limits and user limits"; read 2026-11-21.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Final
 
@@ -52,6 +53,7 @@ MARKET_BOUND_BPS: Final = Decimal(500)  # the SDK's own 5 %
 # 0.9 s. A late order costs five requests of the account's quota.
 REQUEST_BOUND_MS, IMMEDIATE_BOUND_MS = 5_000, 3_000
 
+_CLOID: Final = re.compile("0x[0-9a-fA-F]{32}")
 _PAGE: Final = 2000  # the most that one page of fills holds
 _UNIFIED: Final = frozenset({"unifiedAccount", "portfolioMargin"})
 _SEPARATE: Final = frozenset({"disabled", "default", "dexAbstraction"})
@@ -63,7 +65,13 @@ class HyperliquidBase(HyperliquidFacts):
     """Translations for one account on Hyperliquid's books."""
 
     def encode_action(
-        self, action: dict[str, Json], *, lane: Lane = Lane.QUERY, weight: int = 1
+        self,
+        action: dict[str, Json],
+        *,
+        lane: Lane = Lane.QUERY,
+        weight: int = 1,
+        nonce: int | None = None,
+        call: str = CALL,
     ) -> Request:
         """A command. Its keys are in the order in which they are hashed; the proof comes later."""
         return Request(
@@ -74,7 +82,8 @@ class HyperliquidBase(HyperliquidFacts):
             lane=lane,
             weight=weight,
             command=True,
-            call=CALL,
+            call=call,
+            nonce=nonce,
         )
 
     # ----------------------------------------------------------------- orders
@@ -317,6 +326,18 @@ class HyperliquidBase(HyperliquidFacts):
             assumed=assumed,
             raw=answer,
         )
+
+    def _client_id(self, text: str) -> str:
+        """Raises: BadOrder unless it is "0x" and 32 hexadecimal digits."""
+        if _CLOID.fullmatch(text) is None:
+            raise BadOrder(f"client id {text!r} is not 0x and 32 digits", venue=self._venue)
+        return text.lower()
+
+    def _order_id(self, text: str) -> int:
+        """Raises: BadOrder unless it is a number."""
+        if not text.isdecimal():
+            raise BadOrder(f"order id {text!r} is not a number", venue=self._venue)
+        return int(text)
 
 
 def _spendable(spot: Json, coin: str) -> tuple[Decimal, Decimal]:

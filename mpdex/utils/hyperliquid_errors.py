@@ -161,7 +161,7 @@ def _classify(text: str, status: int, request: Request) -> tuple[str, type[Venue
     for phrase, kind in _TEXTS:
         if text.startswith(phrase) or (phrase[0] == "*" and phrase[1:] in text):
             return phrase.removeprefix("*"), kind
-    return text[:60], OrderRejected if request.command else VenueError
+    return text[:60], OrderRejected if request.command and request.call else VenueError
 
 
 def _post_failure(text: str, request: Request, venue: str, raw: Json) -> MpdexError:

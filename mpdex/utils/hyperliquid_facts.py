@@ -67,8 +67,8 @@ class HyperliquidFacts(Translation):
 
     @property
     def account_key(self) -> str:
-        """The account, for whoever has to tell it from others."""
-        return self.read_address
+        """What tells the account from others: a vault has its master's keys."""
+        return named_address(self.keys) or self.keys.get(self.SPEC.credentials[0], "")
 
     def own_address(self) -> str:
         """The signing key's own address, where the key is here."""
@@ -79,8 +79,13 @@ class HyperliquidFacts(Translation):
         return self.SPEC.name
 
     def encode_role(self, address: str) -> Request:
-        """Asks what an address is; see `check_role`."""
+        """Asks what an address is; see `check_role` and `owner_of`."""
         return self._info("userRole", _ROLE, user=address.lower())
+
+    @checked
+    def owner_of(self, told: Json, address: str) -> str:
+        """Whose account an address trades for: an agent's owner, else itself."""
+        return str(told["data"]["user"]) if told["role"] == "agent" else address
 
     def check_role(self, answer: Answer, address: str) -> None:
         """Refuses an address that has no account of its own: it would be read as an empty one.
@@ -97,10 +102,9 @@ class HyperliquidFacts(Translation):
             raise ProtocolError("userRole without a role", venue=self._venue, raw=told)
         if role not in _NOT_ACCOUNTS:
             return
-        advice = f"{address} has no account; deposit first, or give account_address"
+        advice = f"{address} has no account; deposit first, or correct account_address"
         if role == "agent":
-            owner = (told.get("data") or {}).get("user", "its owner's address")
-            advice = f"{address} is an agent; set account_address to {owner}"
+            advice = f"{address} is an agent; set account_address to {self.owner_of(told, address)}"
         raise AuthError(advice, venue=self._venue, raw=told, code=role)
 
     # ----------------------------------------------------------------- requests
@@ -215,19 +219,6 @@ class HyperliquidFacts(Translation):
     def _need_perp(self, market: Market, call: str) -> None:
         if market["kind"] != "perp":
             raise Unsupported(f"{call}: {market['symbol']} is not a perpetual", venue=self._venue)
-
-    def _client_id(self, text: str) -> str:
-        """Raises: BadOrder unless it is "0x" and 32 hexadecimal digits."""
-        digits = text.removeprefix("0x").lower()
-        if len(text) != 34 or len(digits) != 32 or set(digits) - set("0123456789abcdef"):
-            raise BadOrder(f"client id {text!r} is not 0x and 32 digits", venue=self._venue)
-        return "0x" + digits
-
-    def _order_id(self, text: str) -> int:
-        """Raises: BadOrder unless it is a number."""
-        if not text.isdecimal():
-            raise BadOrder(f"order id {text!r} is not a number", venue=self._venue)
-        return int(text)
 
 
 def _context(answer: Json, market: Market) -> Json:
