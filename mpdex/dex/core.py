@@ -31,6 +31,7 @@ from mpdex.types import (
     Challenge,
     Fill,
     Json,
+    Limit,
     Market,
     Order,
     Position,
@@ -178,9 +179,18 @@ class DexCore(Translation):
     @cached_property
     def account_id(self) -> str:
         """A name for this account at these endpoints that gives no key away."""
-        key = self.keys.get(self.SPEC.account or self.SPEC.credentials[0], "")
         places = sorted(self.endpoints.values())
-        return sha256("\n".join([self.name, key, *places]).encode()).hexdigest()[:12]
+        return sha256("\n".join([self.name, self.account_key, *places]).encode()).hexdigest()[:12]
+
+    @property
+    def account_key(self) -> str:
+        """What tells the account from others, of the keys; it may be a secret."""
+        return self.keys.get(self.SPEC.account or self.SPEC.credentials[0], "")
+
+    @property
+    def limits(self) -> Mapping[str, Limit]:
+        """What the venue grants this account, where that is not what it grants to all."""
+        return self.SPEC.limits
 
     @property
     def session_expires_ms(self) -> int | None:
@@ -251,11 +261,11 @@ class DexCore(Translation):
     def _throttle(self) -> Throttle:
         from mpdex.utils.throttle import Throttle
 
-        return Throttle(self.SPEC.limits, clock=self.clock, share=self._limit_share)
+        return Throttle(self.limits, clock=self.clock, share=self._limit_share)
 
     @cached_property
     def _session(self) -> SessionKeeper | None:
-        if self.read_only or self.encode_login() is None:
+        if self.read_only or (self.encode_login() or self._own_session()) is None:
             return None
         from mpdex.utils.session import SessionKeeper
 
@@ -340,6 +350,11 @@ class DexCore(Translation):
             request = replace(request, nonce=nonce)
             if request.client_id:
                 self._remember(request.client_id, nonce)
+            try:
+                return self.sign(request, now_ms)
+            except MpdexError:
+                self._nonces.spare(nonce)  # what is not signed is not sent
+                raise
         return self.sign(request, now_ms)
 
     def _remember(self, client_id: str, nonce: int) -> None:
@@ -448,10 +463,14 @@ class DexCore(Translation):
 
     async def _login(self) -> Session:
         try:
-            return await self._kept_session() or await self._logged_in(self.encode_login())
+            known = self._own_session() or await self._kept_session()
+            return known or await self._logged_in(self.encode_login())
         finally:
             if self._closed:  # a shared connection outlives the object that opened it
                 await self._rest.close()
+
+    def _own_session(self) -> Session | None:
+        return self.make_session(self.venue_clock.now_ms())
 
     async def _logged_in(self, step: Request | Session | None) -> Session:
         while isinstance(step, Request):
@@ -496,9 +515,9 @@ class DexCore(Translation):
             from mpdex.utils.pool import pool_of_loop
 
             url = self.endpoints[kind.HOST]
-            account = "" if self.read_only else self.account_id
+            account = self.account_id if self.keys else ""
             lease = await pool_of_loop().acquire(
-                (kind, url, account), lambda: self._connect(kind, url)
+                (kind, url, account, self.read_only), lambda: self._connect(kind, url)
             )
             if kind in self._leases:
                 await lease.release()
@@ -550,6 +569,8 @@ class DexCore(Translation):
             page = self.decode_fills(answer, cursor)
             found.update(((fill["id"], fill["order_id"]), fill) for fill in page.fills)
             cursor = page.cursor
+            if page.backwards and any(fill["timestamp_ms"] < since_ms for fill in page.fills):
+                cursor = None
             if cursor is None:
                 fills = [fill for fill in found.values() if fill["timestamp_ms"] >= since_ms]
                 return sorted(fills, key=lambda fill: fill["timestamp_ms"])

@@ -81,7 +81,8 @@ class MarketMethods(DexCore):
         sent = self.clock.now_ns() / 1_000_000
         theirs = self.decode_server_time(await self._rest.send(self.encode_server_time()))
         received = self.clock.now_ns() / 1_000_000
-        skew_ms = max(theirs - received, 0.0) or min(theirs - sent, 0.0)
+        latest = theirs + self.SERVER_TIME_STEP_MS - 1
+        skew_ms = max(theirs - received, 0.0) or min(latest - sent, 0.0)
         self.venue_clock.correct(skew_ms)
         return skew_ms
 

@@ -61,10 +61,15 @@ _BY_STATUS: Mapping[int, type[VenueError]] = {
 
 
 class FillPage(NamedTuple):
-    """One page of own fills. `cursor` is None on the last one."""
+    """One page of own fills. `cursor` is None on the last one.
+
+    `backwards`: the newest come first, so that a page with one of before ends the search, where the
+    venue itself does not leave out what is too old.
+    """
 
     fills: list[Fill]
     cursor: str | None
+    backwards: bool = False
 
 
 class Translation:
@@ -78,6 +83,8 @@ class Translation:
     _markets: MarketList
     # Where a book starts: with the stream itself, or with a REST answer laid under buffered deltas.
     BOOK_SNAPSHOT: ClassVar[Literal["stream", "rest"]] = "stream"
+    # How coarse the venue's own time is: an answer says that it is this much later at most.
+    SERVER_TIME_STEP_MS: ClassVar[int] = 1
 
     @classmethod
     def streams(cls) -> tuple[type[Any], ...]:
@@ -120,6 +127,10 @@ class Translation:
 
     def encode_login(self) -> Request | None:
         """The login, or None for a venue whose requests are each signed by themselves."""
+        return None
+
+    def make_session(self, now_ms: int) -> Session | None:
+        """A session that our own key makes without asking anybody; None: the venue gives it."""
         return None
 
     def continue_login(self, answer: Answer, request: Request, now_ms: int) -> Request | Session:
