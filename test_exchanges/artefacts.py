@@ -37,7 +37,7 @@ class Artefacts(logging.Handler):
         """Notes the keys of a world."""
         for venue, keys in world.credentials.items():
             for name, value in keys.items():
-                if (venue, name) not in _PUBLIC:
+                if (venue, name) not in _PUBLIC and not name.endswith("address"):
                     self.secrets |= {value, value.removeprefix("0x")}
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -96,7 +96,7 @@ class _BboFrame(_Frame):
 
 
 class _Message(_Frame):
-    channel: str
+    channel: str = ""
     data: Json = None
 
 
