@@ -148,7 +148,8 @@ class PacificaBase(Translation):
 
     def _price_of(self, answer: Json, market: Market) -> Json:
         wire = self.wire_name(market)
-        return next(entry for entry in _data(answer) if entry["symbol"] == wire)
+        prices = {entry["symbol"]: entry for entry in _data(answer)}
+        return prices[wire]
 
     # ----------------------------------------------------------------- orders and fills
 

@@ -214,7 +214,7 @@ def _order(
     status = status_of(word, reason, amount, done)
     ended_early = status.terminal and status is not OrderStatus.FILLED
     return Order(
-        id=str(entry["order_id"]),
+        id=str(int(entry["order_id"])),
         client_order_id=entry.get("client_order_id"),
         symbol=symbol,
         side=side_of(side),
@@ -236,8 +236,8 @@ def _order(
 def decode_fill(entry: Json, symbol: str) -> Fill:
     """One entry of the trade history. Fees are paid in USDC."""
     return Fill(
-        id=str(entry["history_id"]),
-        order_id=str(entry["order_id"]),
+        id=str(int(entry["history_id"])),
+        order_id=str(int(entry["order_id"])),
         client_order_id=entry.get("client_order_id"),
         symbol=symbol,
         side=side_of(entry["side"]),

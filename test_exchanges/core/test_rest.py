@@ -391,6 +391,28 @@ async def test_a_429_is_waited_out_as_long_as_the_venue_asks() -> None:
 
 
 @virtual
+async def test_the_standard_header_tells_how_long_to_wait() -> None:
+    over = says('{"c": 1}', 429, RateLimit='"credits";r=0;t=9')
+    async with venue(over, says('{"n": 1}')) as acme:
+        assert await acme.transport.send(READ) == {"n": 1}
+        assert now() == pytest.approx(9.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "told", [{"X_RateLimit_Remaining": "10"}, {"RateLimit": '"credits"; r=10; t=32'}]
+)
+@virtual
+async def test_what_is_left_of_a_limit_is_taken_from_the_venue(told: dict[str, str]) -> None:
+    """Somebody else has used the rest."""
+    clock = LoopClock(asyncio.get_running_loop(), 0)
+    throttle = Throttle({"default": Limit(100, 60.0)}, clock=clock)
+    async with venue(says("{}", **told), clock=clock, throttle=throttle) as acme:
+        await acme.transport.send(READ)
+        assert throttle.try_acquire("default", 10, Lane.HEDGE)
+        assert not throttle.try_acquire("default", 1, Lane.HEDGE)
+
+
+@virtual
 async def test_without_a_wish_the_pause_doubles() -> None:
     async with venue(says('{"c": 1}', 429), says("<html>", 429, "text/html"), says()) as acme:
         await acme.transport.send(READ)
