@@ -1,0 +1,14 @@
+"""Lighter passes what every venue passes; run as a script, its signing vectors too."""
+
+from checkout import recorded, run_as_script
+
+from mpdex.testing import VenueConformance
+
+
+class TestLighter(VenueConformance):
+    venue = "lighter"
+    recorded = recorded("lighter")
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_as_script(__file__))
