@@ -60,7 +60,8 @@ from wrappers.pacifica_auth import (
 if TYPE_CHECKING:
     from wrappers.venue_stream import VenueStream
 
-# A market order must name a bound; one that was not asked for is meant to be filled.
+# A market order must name a bound; one that was not asked for is meant to be filled. UNVERIFIED:
+# whether it counts from the mark or from the middle of the book.
 SLIPPAGE_BPS: Final = Decimal(500)
 _UUID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SIDES: Final = {"buy": "bid", "sell": "ask"}
@@ -89,10 +90,13 @@ class PacificaExchange(PacificaBase, MultiPerpDexMixin, MultiPerpDex):
         limits={"default": LIMIT},
         errors=ERRORS,
         order_route="ws",
+        # UNVERIFIED: that any UUID will do, and not a random one (version 4) alone.
         client_id=ClientIdForm(0, 2**128 - 1, "uuid"),
         request_bound_ms=WINDOW_MS,
         immediate_bound_ms=IMMEDIATE_WINDOW_MS,
         order_book="pacifica",
+        # UNVERIFIED: that the end of an immediate order which found nothing is told like any other.
+        reports_unfilled_ioc=True,
     )
 
     @classmethod

@@ -57,7 +57,7 @@ HISTORY: Final = 120
 HISTORY_WITH_KEY: Final = 40
 LIMIT: Final = Limit(1000, 60.0)  # of an address without a key
 LIMIT_WITH_KEY: Final = Limit(3000, 60.0)  # and more by fee tier
-PAGE: Final = 100  # entries of a history; more are not given
+PAGE: Final = 100  # entries of a history: the default. UNVERIFIED: whether more are given
 _HOUR_MS: Final = 3_600_000
 
 checked_here = checked(FAMILY)
@@ -135,7 +135,10 @@ class PacificaBase(Translation):
 
     @checked_here
     def decode_funding_rate(self, answer: Json, market: Market) -> FundingRate:
-        """`next_funding` is the running hour's rate, `funding` what the last hour paid."""
+        """`next_funding` is the running hour's rate, `funding` what the last hour paid.
+
+        UNVERIFIED: that hours are those of the clock.
+        """
         entry = self._price_of(answer, market)
         now_ms = int(entry["timestamp"])
         return FundingRate(

@@ -115,7 +115,7 @@ def side_of(word: str) -> Side:
 
 def decode_market(entry: Json, symbol: str) -> Market:
     """`min_order_size` is a value in USD, not a size; `max_order_size`, too, so it bounds nothing
-    here.
+    here. UNVERIFIED: whether the least value holds for reduce-only orders.
     """
     coin, multiplier = coin_of(entry.get("base_asset") or entry["symbol"])
     return Market(
@@ -165,7 +165,10 @@ def decode_order(entry: Json, symbol: str) -> Order:
 
 
 def decode_order_events(events: list[Json], symbol: str) -> Order:
-    """One order from its own history: the newest event tells its state, the first its price."""
+    """One order from its own history: the newest event tells its state, the first its price.
+
+    UNVERIFIED: that `filled_amount` of an event is what was filled up to it.
+    """
     by_age = sorted(events, key=lambda event: int(event["history_id"]))
     newest, event = by_age[-1], by_age[-1]["event_type"]
     state = {**newest, "reason": event if event in REASONS else "", "price": by_age[0]["price"]}
