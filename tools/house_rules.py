@@ -39,8 +39,12 @@ FAMILY = {
     "hyperliquid_signing.py",
     "common_hyperliquid.py",
     "common_pacifica.py",
+    "pacifica_errors.py",
     "pacifica_frames.py",
     "pacifica_wire.py",
+    "common_treadfi.py",
+    "treadfi_base.py",
+    "treadfi_parents.py",
 }
 VENUES = re.compile(
     r"\b(grvt|backpack|hyperliquid|lighter|paradex|edgex|pacifica|standx|extended|superstack"

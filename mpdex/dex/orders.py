@@ -225,7 +225,8 @@ class OrderMethods(AccountMethods, MarketMethods):
 
     async def get_fills(self, symbol: str | None = None, since: int = 0) -> list[Fill]:
         """Own fills at or after `since` (milliseconds since the epoch), oldest first."""
-        return await self._fills_since(self._markets[symbol] if symbol else None, since)
+        fills = await self._fills_since(self._markets[symbol] if symbol else None, since)
+        return [fill for fill in fills if symbol in (None, "", fill["symbol"])]
 
     @property
     def can_fence(self) -> bool:
@@ -281,7 +282,8 @@ class OrderMethods(AccountMethods, MarketMethods):
         for side in sides:
             for immediate in (False, True):
                 try:
-                    self._sign_unsent(_sample(market, side, price, immediate, self.new_client_id()))
+                    sample = _sample(market, side, price, immediate, self.SPEC.supports)
+                    self._sign_unsent(replace(sample, client_id=self.new_client_id()))
                 except _UNSIGNABLE as error:
                     sentence = f"a {side} order cannot be signed: {type(error).__name__}"
                     raise UsageError(sentence, venue=self.name) from None
@@ -378,15 +380,16 @@ class OrderMethods(AccountMethods, MarketMethods):
 
 
 def _sample(
-    market: Market, side: Side, price: Decimal, immediate: bool, client_id: str
+    market: Market, side: Side, price: Decimal, immediate: bool, supports: frozenset[str]
 ) -> OrderRequest:
+    """An order such as a hedge or a quote would be here."""
+    at_market = immediate and "ioc" not in supports
     return OrderRequest(
         symbol=market["symbol"],
         side=side,
         size=max(market["min_size"], market["step"]),
-        price=snap_price(price, market, side),
-        client_id=client_id,
-        post_only=not immediate,
+        price=None if at_market else snap_price(price, market, side),
+        post_only=not immediate and "post_only" in supports,
         time_in_force=TimeInForce.IOC if immediate else TimeInForce.GTC,
     )
 

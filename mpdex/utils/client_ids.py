@@ -39,12 +39,19 @@ class ClientIds:
             case "hex":
                 return f"0x{number:032x}"
             case "uuid":
-                return _uuid(number)
+                return uuid_text(number)
 
     def ours(self, client_id: str | None) -> bool:
         """Whether an id was made here, by this or an earlier run."""
         number = self._number(client_id or "")
         return number is not None and (number - self._form.low) >> self._bits == _TAG
+
+    def made_ms(self, client_id: str) -> int | None:
+        """When an id was made; None where it was not made here, or has no room for the time."""
+        number = self._number(client_id)
+        if number is None or self._unit_ns > 1 or not self.ours(client_id):
+            return None
+        return ((number - self._form.low) & ((1 << self._bits) - 1)) // 1_000_000
 
     def _number(self, client_id: str) -> int | None:
         """None: not of this form, so not made here."""
@@ -60,7 +67,7 @@ class ClientIds:
             return None
 
 
-def _uuid(number: int) -> str:
+def uuid_text(number: int) -> str:
     """Without the module `uuid`: it takes longer to import than all of this library."""
     digits = f"{number:032x}"
     parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])

@@ -25,8 +25,10 @@ from mpdex.types import (
     Market,
     Order,
     Position,
+    Reads,
     Request,
 )
+from mpdex.utils.pacifica_errors import error_of
 from mpdex.utils.pacifica_frames import PacificaFrames
 from mpdex.utils.pacifica_wire import (
     FAMILY,
@@ -42,7 +44,6 @@ from mpdex.utils.pacifica_wire import (
     decode_order,
     decode_order_events,
     decode_position,
-    error_of,
     is_perp,
 )
 from mpdex.utils.translation import FillPage, Translation, checked
@@ -221,7 +222,7 @@ class PacificaBase(Translation):
             if is_perp(entry["symbol"]) and Decimal(entry["amount"])
         ]
 
-    def encode_collateral(self) -> Request:
+    def encode_collateral(self) -> Reads:
         return self._read("/account")
 
     @checked_here

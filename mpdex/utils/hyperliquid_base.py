@@ -27,6 +27,7 @@ from mpdex.types import (
     OrderRequest,
     OrderStatus,
     Position,
+    Reads,
     Request,
     TimeInForce,
 )
@@ -184,7 +185,7 @@ class HyperliquidBase(HyperliquidFacts):
             return None
         return self.decode_order(answer)
 
-    def encode_open_orders(self, market: Market | None) -> tuple[Request, ...]:
+    def encode_open_orders(self, market: Market | None) -> Reads:
         """One question for each dex; spot is told with the main one. UNVERIFIED: that it is."""
         return tuple(self._of_account("frontendOpenOrders", dex=dex) for dex in self._dexs(market))
 
@@ -234,7 +235,7 @@ class HyperliquidBase(HyperliquidFacts):
         symbol_of = self._markets.symbol_of
         return [position for state in answer for position in decode_positions(state, symbol_of)]
 
-    def encode_collateral(self) -> tuple[Request, ...]:
+    def encode_collateral(self) -> Reads:
         """Which state counts, its mode tells; see `decode_collateral`."""
         return (
             self._of_account("userAbstraction"),
