@@ -37,12 +37,12 @@ from mpdex.utils.common_pacifica import (
     STANDARD,
     PacificaBase,
 )
+from mpdex.utils.pacifica_errors import ERRORS
 from mpdex.utils.pacifica_wire import (
     CANCEL,
     CANCEL_ALL,
     CREATE,
     CREATE_MARKET,
-    ERRORS,
     LEVERAGE,
     config_headers,
 )
