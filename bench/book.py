@@ -11,13 +11,23 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from bench.frames import FIRST, Market, backpack_book, book_updates, grvt_book, make_market
+from bench.frames import (
+    FIRST,
+    Market,
+    backpack_book,
+    book_updates,
+    grvt_book,
+    hyperliquid_book,
+    lighter_book,
+    make_market,
+    pacifica_book,
+)
 from bench.harness import Row, side_by_side
-from bench.parties import SYMBOLS, credentials
+from bench.parties import SYMBOLS, VENUES, credentials, exchange, market_list
 from mpdex.types import BookUpdate
 from mpdex.utils.orderbook import Book
 
@@ -44,12 +54,14 @@ def apply() -> list[Row]:
 def frame() -> list[Row]:
     """One frame of each venue through its stream's `decode`, into the book, best read."""
     market = make_market()
-    return [row for venue in _FRAMES for row in _frame_of(venue, market)]
+    return [row for venue in VENUES for row in _frame_of(venue, market)]
 
 
 def _frame_of(venue: str, market: Market) -> list[Row]:
-    frames, floor_decode = _FRAMES[venue](market)
     stream, book = _stream(venue), Book(SYMBOLS[venue])
+    spelling = _SPELLINGS[venue]
+    frames = spelling.frames(market, stream.markets.wire_of(book.symbol))
+    floor_decode = msgspec.json.Decoder(spelling.floor).decode
     book.apply(BookUpdate(book.symbol, market.bids, market.asks, FIRST, FIRST, True, None))
     decode, apply, best = stream.decode, book.apply, book.best
 
@@ -255,27 +267,71 @@ class _BackpackFrame(_Plain):
     data: _BackpackData
 
 
-def _grvt(market: Market) -> tuple[list[bytes], Callable[[bytes], object]]:
-    frames = grvt_book(market, SYMBOLS["grvt"])[1:]
-    return frames, msgspec.json.Decoder(_GrvtFrame).decode
+class _HyperliquidLevel(_Plain):
+    px: str
+    sz: str
 
 
-def _backpack(market: Market) -> tuple[list[bytes], Callable[[bytes], object]]:
-    frames = backpack_book(market, SYMBOLS["backpack"])
-    return frames, msgspec.json.Decoder(_BackpackFrame).decode
+class _HyperliquidData(_Plain):
+    levels: tuple[list[_HyperliquidLevel], list[_HyperliquidLevel]]
+    time: int
 
 
-_FRAMES = {"grvt": _grvt, "backpack": _backpack}
+class _HyperliquidFrame(_Plain):
+    data: _HyperliquidData
+
+
+class _LighterBook(_Plain):
+    asks: list[_GrvtLevel]
+    bids: list[_GrvtLevel]
+    nonce: int
+    begin_nonce: int
+
+
+class _LighterFrame(_Plain):
+    order_book: _LighterBook
+
+
+class _PacificaLevel(_Plain):
+    p: str
+    a: str
+
+
+class _PacificaData(_Plain):
+    l: tuple[list[_PacificaLevel], list[_PacificaLevel]]  # noqa: E741  (the venue's name)
+    li: int
+
+
+class _PacificaFrame(_Plain):
+    data: _PacificaData
+
+
+class _Spelling(NamedTuple):
+    """How a venue writes a market, by its name on the wire; and the least that reads a frame."""
+
+    frames: Callable[[Market, str], list[bytes]]
+    floor: type[_Plain]
+
+
+_HYPERLIQUID = _Spelling(hyperliquid_book, _HyperliquidFrame)
+_PACIFICA = _Spelling(pacifica_book, _PacificaFrame)
+_SPELLINGS = {
+    "grvt": _Spelling(lambda market, wire: grvt_book(market, wire)[1:], _GrvtFrame),
+    "backpack": _Spelling(backpack_book, _BackpackFrame),
+    "hyperliquid": _HYPERLIQUID,
+    "superstack": _HYPERLIQUID,
+    "treadfi.hyperliquid": _HYPERLIQUID,
+    "lighter": _Spelling(lighter_book, _LighterFrame),
+    "pacifica": _PACIFICA,
+    "treadfi.pacifica": _PACIFICA,
+}
 
 
 def _stream(venue: str) -> Any:
-    if venue == "grvt":
-        from wrappers.grvt_ws_client import GrvtMarketStream
-
-        return GrvtMarketStream(keys=credentials(venue))
-    from wrappers.backpack_ws_client import BackpackWSClient
-
-    return BackpackWSClient(keys=credentials(venue))
+    """The client that serves books."""
+    dex = exchange(venue)
+    [kind] = [stream for stream in dex.streams() if "book" in stream.CHANNELS]
+    return kind(keys=credentials(venue), markets=market_list(dex))
 
 
 def _forget(stream: Any) -> None:

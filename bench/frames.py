@@ -4,14 +4,18 @@ The market is a random walk of level changes: most are sizes near the top, some 
 go, and the best moves with them. All venues spell the same changes, so whoever ends on another best
 price has made a mistake.
 
+Some venues tell what changed, others the whole book each time, as far as they show it.
+
 Sources of the formats: api-docs.grvt.io, "Orderbook" stream; docs.backpack.exchange, "Depth"
-stream; read 2026-11-21.
+stream; hyperliquid.gitbook.io, "l2Book"; apidocs.lighter.xyz, "Order Book"; docs.pacifica.fi,
+"Orderbook"; read 2026-11-21.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
@@ -158,6 +162,91 @@ def backpack_book(market: Market, symbol: str) -> list[bytes]:
         )
         for number, (bids, asks) in enumerate(market.changes, FIRST + 1)
     ]
+
+
+def hyperliquid_book(market: Market, coin: str) -> list[bytes]:
+    """`l2Book`: the best twenty of each side after each change."""
+    return [
+        _encode(
+            {
+                "channel": "l2Book",
+                "data": {
+                    "coin": coin,
+                    "time": START_MS + number,
+                    "levels": [
+                        [{"px": price, "sz": size, "n": 3} for price, size in side]
+                        for side in sides
+                    ],
+                },
+            }
+        )
+        for number, sides in enumerate(_whole(market, 20), 1)
+    ]
+
+
+def pacifica_book(market: Market, symbol: str) -> list[bytes]:
+    """`book`: the best ten of each side after each change."""
+    return [
+        _encode(
+            {
+                "channel": "book",
+                "data": {
+                    "l": [
+                        [{"a": size, "n": 3, "p": price} for price, size in side] for side in sides
+                    ],
+                    "s": symbol,
+                    "t": START_MS + number,
+                    "li": number,
+                },
+            }
+        )
+        for number, sides in enumerate(_whole(market, 10), FIRST + 1)
+    ]
+
+
+def lighter_book(market: Market, index: str) -> list[bytes]:
+    """`order_book`: changes; each names the one before."""
+    return [
+        _encode(
+            {
+                "channel": f"order_book:{index}",
+                "offset": number,
+                "order_book": {
+                    "code": 0,
+                    "asks": [_lighter_level(level) for level in asks],
+                    "bids": [_lighter_level(level) for level in bids],
+                    "offset": number,
+                    "nonce": number,
+                    "begin_nonce": number - 1,
+                    "last_updated_at": (START_MS + number) * 1000,
+                },
+                "timestamp": START_MS + number,
+                "type": "update/order_book",
+            }
+        )
+        for number, (bids, asks) in enumerate(market.changes, FIRST + 1)
+    ]
+
+
+def _whole(market: Market, depth: int) -> Iterator[tuple[list[Level], list[Level]]]:
+    """Both sides after each change, best first."""
+    sides = dict(market.bids), dict(market.asks)
+    for change in market.changes:
+        for side, levels in zip(sides, change, strict=True):
+            side.update(levels)
+            for price in [price for price, size in levels if size == "0"]:
+                side.pop(price, None)
+        bids, asks = (sorted(side.items(), key=_price) for side in sides)
+        yield bids[: -depth - 1 : -1], asks[:depth]
+
+
+def _price(level: Level) -> Decimal:
+    return Decimal(level[0])
+
+
+def _lighter_level(level: Level) -> dict[str, str]:
+    price, size = _zero(level, "0.0000")
+    return {"price": price, "size": size}
 
 
 def _grvt(

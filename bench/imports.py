@@ -17,32 +17,29 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.harness import TRIES, Row, count, ratio_row, restless
+from bench.parties import VENUES
 from bench.workers import Worker
+from exchange_factory import find_entry
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 15
-VENUES = ("grvt", "backpack")
-OTHERS = {"grvt": "backpack", "backpack": "grvt"}
 
 FLOOR = "import asyncio, json, ssl, decimal, dataclasses, typing, enum"
 PACKAGE = "import mpdex"
 # The factory's way to an object, and one order signed; a network is never touched.
 READY = """
-from exchange_factory import load
-from bench.parties import credentials, first_id, market, order
-dex = load({venue!r})(**credentials({venue!r}))
-request = dex.encode_order(order({venue!r}, first_id({venue!r})), market(dex), 10**18)
-assert dex.sign(request, 10**12).body
+from bench.parties import sign_one
+sign_one({venue!r})
 """
 CONNECTED = """
 import asyncio, json
-from exchange_factory import create_exchange
+from exchange_factory import create_exchange, symbol_create
 from mpdex.types import Topic
-from bench.parties import SYMBOLS, credentials
 async def main():
-    dex = await create_exchange({venue!r}, credentials({venue!r}), endpoints=json.loads({urls!r}))
-    await dex.start_streams([Topic("book", SYMBOLS[{venue!r}]), Topic("orders")])
-    assert not dex.book(SYMBOLS[{venue!r}]).stale
+    dex = await create_exchange({venue!r}, json.loads({options!r}))
+    symbol = symbol_create({venue!r}, "ETH")
+    await dex.start_streams([Topic("book", symbol), Topic("orders")])
+    assert not dex.book(symbol).stale
     return dex
 async def end(dex):
     await dex.close()
@@ -93,10 +90,13 @@ def ready_to_sign() -> list[Row]:
 
 
 def connected() -> list[Row]:
-    """Up to an open socket with a live book and a used REST connection, for each venue."""
-    with Worker("doubles") as doubles:
+    """Up to an open socket with a live book and a used REST connection, for each venue.
+
+    The other end is the simulated venue, in a process of its own.
+    """
+    with Worker("world", VENUES) as world:
         codes = {
-            venue: CONNECTED.format(venue=venue, urls=json.dumps(doubles.ready["urls"][venue]))
+            venue: CONNECTED.format(venue=venue, options=json.dumps(world.ready[venue]))
             for venue in VENUES
         }
         return _timed("import.connected", codes)
@@ -120,7 +120,13 @@ def modules() -> list[Row]:
 
 
 def _foreign(venue: str, found: frozenset[str]) -> set[str]:
-    return {module for module in found if module.startswith(f"wrappers.{OTHERS[venue]}")}
+    others = {_module(other) for other in VENUES} - {_module(venue)}
+    names = tuple(name for other in others for name in (f"{other}.", f"{other}_"))
+    return {module for module in found if f"{module}.".startswith(names)}
+
+
+def _module(venue: str) -> str:
+    return find_entry(venue).where.partition(":")[0]
 
 
 def _network(found: frozenset[str]) -> frozenset[str]:

@@ -1,27 +1,32 @@
 """Who trades in the benchmarks: throwaway keys, one market of each venue, one order to sign.
 
 The listings are the smallest that the wrappers read, with the names and spellings that the venues
-document (api-docs.grvt.io, "Get Instruments"; docs.backpack.exchange, "Get markets"; read
-2026-11-21). The keys count from 1 to 32 and belong to nobody.
+document (api-docs.grvt.io, "Get Instruments"; docs.backpack.exchange, "Get markets";
+hyperliquid.gitbook.io, "Perpetuals"; apidocs.lighter.xyz, "orderBookDetails"; docs.pacifica.fi,
+"Get market info"; read 2026-11-21). The keys count from 1 to 32 and belong to nobody.
 """
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from decimal import Decimal
-from importlib import import_module
 from typing import Any
 
-from mpdex.types import Market, OrderRequest, TimeInForce
+from exchange_factory import load, symbol_create
+from mpdex.types import Json, Market, OrderRequest, TimeInForce
+from mpdex.utils.client_ids import uuid_text
 
 SEED = bytes(range(1, 33))
 ACCOUNT = "2147050003876484"
+ADDRESS = "0x" + "a7" * 20
 COIN = "ETH"
-SYMBOLS = {"grvt": "ETH_USDT_Perp", "backpack": "ETH_USDC_PERP"}
-CLASSES = {
-    "grvt": ("wrappers.grvt", "GrvtExchange"),
-    "backpack": ("wrappers.backpack", "BackpackExchange"),
-}
+# In the order in which they were finished; the first two are the pair that hedges.
+VENUES = (
+    *("grvt", "backpack", "hyperliquid", "superstack", "treadfi.hyperliquid"),
+    *("lighter", "pacifica", "treadfi.pacifica"),
+)
+SYMBOLS = {venue: symbol_create(venue, COIN) for venue in VENUES}
 
 INSTRUMENT = {
     "instrument": SYMBOLS["grvt"],
@@ -53,32 +58,113 @@ LISTING = {
     "orderBookState": "Open",
     "visible": True,
 }
+PERPS = {"universe": [{"name": "ETH", "szDecimals": 4, "maxLeverage": 25}], "collateralToken": 0}
+SPOTS = {"tokens": [{"name": "USDC", "szDecimals": 8, "index": 0}], "universe": []}
+DETAILS = {
+    "symbol": "ETH",
+    "market_id": 0,
+    "market_type": "perp",
+    "status": "active",
+    "min_base_amount": "0.0050",
+    "min_quote_amount": "10.000000",
+    "price_decimals": 2,
+    "size_decimals": 4,
+    "min_initial_margin_fraction": 200,
+}
+INFO = {
+    "symbol": "ETH",
+    "tick_size": "0.1",
+    "lot_size": "0.0001",
+    "min_order_size": "10",
+    "max_leverage": 50,
+}
+_HYPERLIQUID: list[Json] = [PERPS, SPOTS]
+_PACIFICA: list[Json] = [{"success": True, "data": [INFO]}]
+# venue -> what its requests for markets are answered with
+ANSWERS: dict[str, list[Json]] = {
+    "grvt": [{"result": [INSTRUMENT]}],
+    "backpack": [[LISTING]],
+    "hyperliquid": _HYPERLIQUID,
+    "superstack": _HYPERLIQUID,
+    "treadfi.hyperliquid": _HYPERLIQUID,
+    "lighter": [{"order_book_details": [DETAILS]}],
+    "pacifica": _PACIFICA,
+    "treadfi.pacifica": _PACIFICA,
+}
 
 
-def credentials(venue: str) -> dict[str, str]:
-    """By the names the venue's class takes."""
-    if venue == "grvt":
-        return {"api_key": "bench", "private_key": "0x" + SEED.hex(), "sub_account_id": ACCOUNT}
-    from nacl.bindings import crypto_sign_seed_keypair
+def _grvt() -> dict[str, str]:
+    return {"api_key": "bench", "private_key": "0x" + SEED.hex(), "sub_account_id": ACCOUNT}
 
-    public, _ = crypto_sign_seed_keypair(SEED)
+
+def _backpack() -> dict[str, str]:
     return {
-        "api_key": base64.b64encode(public).decode(),
+        "api_key": base64.b64encode(_public()).decode(),
         "secret_key": base64.b64encode(SEED).decode(),
     }
 
 
+def _pacifica() -> dict[str, str]:
+    from base58 import b58encode
+
+    public = _public()
+    return {
+        "account": b58encode(public).decode(),
+        "private_key": b58encode(SEED + public).decode(),
+    }
+
+
+def _public() -> bytes:
+    from nacl.bindings import crypto_sign_seed_keypair
+
+    public, _ = crypto_sign_seed_keypair(SEED)
+    return public
+
+
+_KEYS: dict[str, Callable[[], dict[str, str]]] = {
+    "grvt": _grvt,
+    "backpack": _backpack,
+    "hyperliquid": lambda: {"private_key": "0x" + SEED.hex()},
+    "superstack": lambda: {"api_key": "bench", "account_address": ADDRESS},
+    "treadfi.hyperliquid": lambda: {"account_name": "bench", "account_address": ADDRESS},
+    "lighter": lambda: {
+        "account_index": "1",
+        "api_key_index": "2",
+        "private_key": (SEED + SEED[:8]).hex(),
+    },
+    "pacifica": _pacifica,
+    "treadfi.pacifica": lambda: {"account_name": "bench", "account": _pacifica()["account"]},
+}
+
+
+def credentials(venue: str) -> dict[str, str]:
+    """By the names the venue's class takes."""
+    return _KEYS[venue]()
+
+
 def exchange(venue: str, **options: Any) -> Any:
     """The venue's object, without a market and without a network."""
-    module, name = CLASSES[venue]
-    return getattr(import_module(module), name)(**credentials(venue), **options)
+    kind: Any = load(venue)
+    return kind(**credentials(venue), **options)
 
 
 def market(dex: Any) -> Market:
     """The one market, as the venue's own translation reads its listing."""
-    answer = {"result": [INSTRUMENT]} if dex.name == "grvt" else [LISTING]
-    found: Market = dex.decode_markets([answer])[0]
+    found: Market = dex.decode_markets(ANSWERS[dex.name])[0]
     return found
+
+
+def market_list(dex: Any) -> Any:
+    """The object's own list, with that market in it."""
+    dex._markets.replace([market(dex)])
+    return dex._markets
+
+
+def sign_one(venue: str) -> None:
+    """One order encoded and signed by the venue's object; nothing is sent."""
+    dex = exchange(venue)
+    market_list(dex)
+    dex._sign_unsent(order(venue, first_id(venue)))
 
 
 def order(venue: str, client_id: int) -> OrderRequest:
@@ -87,12 +173,23 @@ def order(venue: str, client_id: int) -> OrderRequest:
         symbol=SYMBOLS[venue],
         side="sell",
         size=Decimal("0.05"),
-        price=Decimal("2999.17"),
-        client_id=str(client_id),
+        price=Decimal("2999.1"),
+        client_id=_text(venue, client_id),
         time_in_force=TimeInForce.IOC,
     )
 
 
 def first_id(venue: str) -> int:
-    """The least client id that the venue takes."""
-    return 2**63 if venue == "grvt" else 1
+    """The least client id that the venue takes, above zero."""
+    kind: Any = load(venue)
+    return max(int(kind.SPEC.client_id.low), 1)
+
+
+def _text(venue: str, number: int) -> str:
+    kind: Any = load(venue)
+    match kind.SPEC.client_id.text:
+        case "hex":
+            return f"0x{number:032x}"
+        case "uuid":
+            return uuid_text(number)
+    return str(number)

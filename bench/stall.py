@@ -34,7 +34,7 @@ IDLE_LIMIT_MS = 10.0
 
 def stall() -> list[Row]:
     """Lateness of a heartbeat, over that of an idle loop."""
-    with Worker("world") as venues, Worker("stall", venues.ready, core=0) as worker:
+    with Worker("world", PAIR) as venues, Worker("stall", venues.ready, core=0) as worker:
         for _ in range(TRIES):
             idle, busy = worker.ask("idle"), worker.ask("busy")
             noisy = _high(idle) > IDLE_LIMIT_MS
@@ -116,12 +116,12 @@ def _cut(dex: Any) -> None:
 # --------------------------------------------------------------------------- the venues' process
 
 
-def world() -> None:
-    """The worker: both simulated venues in real time. It says what each is opened with."""
-    asyncio.run(_world())
+def world(venues: list[str]) -> None:
+    """The worker: simulated venues in real time. It says what each is opened with."""
+    asyncio.run(_world(venues))
 
 
-async def _world() -> None:
-    async with await start(PAIR, seed=1, clock=SystemClock()) as running:
-        say({v: {**running.credentials[v], "endpoints": running.endpoints[v]} for v in PAIR})
+async def _world(venues: list[str]) -> None:
+    async with await start(venues, seed=1, clock=SystemClock()) as running:
+        say({v: {**running.credentials[v], "endpoints": running.endpoints[v]} for v in venues})
         await asyncio.get_running_loop().run_in_executor(None, lambda: list(questions()))
