@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Any
@@ -55,6 +56,7 @@ from mpdex.types import (
     Topic,
 )
 from mpdex.utils.pacifica_frames import call_id, number_of
+from mpdex.utils.signing.base58 import encode_base58
 from wrappers.pacifica import PacificaExchange
 from wrappers.pacifica_auth import PacificaAuth
 from wrappers.pacifica_ws_client import PacificaAccountClient, PacificaWSClient
@@ -595,6 +597,15 @@ def test_no_key_is_shown() -> None:
     assert AGENT_KEY not in repr(auth)
     assert AGENT_ADDRESS[:6] in repr(auth)
     assert "agent" not in repr(PacificaAuth(ACCOUNT, OWNER_KEY))
+
+
+def test_base58_is_that_of_the_library() -> None:
+    rng = random.Random(1)
+    samples = [b"", b"\0", b"\0\0\1", b"\1", bytes(64), b"\xff" * 64]
+    samples += [rng.randbytes(rng.randrange(1, 70)) for _ in range(500)]
+    samples += [rng.randbytes(64) for _ in range(500)]
+    for data in samples:
+        assert encode_base58(data) == b58encode(data)
 
 
 # --------------------------------------------------------------------------- streams

@@ -17,6 +17,7 @@ import msgspec
 
 from mpdex.errors import UsageError
 from mpdex.types import Json, Request
+from mpdex.utils.signing.base58 import encode_base58
 from mpdex.utils.signing.ed25519 import SEED_BYTES, Ed25519Signer
 
 VENUE: Final = "pacifica"
@@ -57,12 +58,9 @@ class PacificaAuth:
     """
 
     def __init__(self, account: str, private_key: str) -> None:
-        from base58 import b58encode
-
         _check_account(account)
         self._signer = _signer(private_key)
-        self._base58 = b58encode
-        signer: str = b58encode(self._signer.public_key).decode()
+        signer = encode_base58(self._signer.public_key).decode()
         self.account = account
         self.agent = "" if signer == account else signer
         names = {"account": account, **({"agent_wallet": self.agent} if self.agent else {})}
@@ -84,7 +82,7 @@ class PacificaAuth:
         """The payload with account, signature, time and window beside its own fields."""
         data = _encode(payload)
         message = _message(operation, data, now_ms, window_ms)
-        proof = self._base58(self._signer.sign(message))
+        proof = encode_base58(self._signer.sign(message))
         rest = b"}" if data == b"{}" else b"," + data[1:]
         form = b'%b,"signature":"%b","timestamp":%d,"expiry_window":%d%b'
         return form % (self._head, proof, now_ms, window_ms, rest)
