@@ -18,6 +18,7 @@ from typing import Final
 
 from mpdex.errors import MissingCredentials, UsageError
 from mpdex.types import Json, Request
+from mpdex.utils.common_hyperliquid import expires_ms
 from mpdex.utils.hyperliquid_signing import (
     WALLET_ACTIONS,
     WITHOUT_VAULT,
@@ -32,7 +33,6 @@ from mpdex.utils.nonces import ClockNonces, Nonces, nonces_of
 from mpdex.utils.signing.eip712 import EvmSigner
 
 VENUE: Final = "hyperliquid"
-_PLACING: Final = frozenset({"order", "modify", "batchModify"})
 
 
 class HyperliquidAuth:
@@ -83,8 +83,8 @@ class HyperliquidAuth:
             return replace(
                 request, body=wallet_body(key, request.json, nonce, testnet=self._testnet)
             )
-        expires_ms = self.expires_ms(request.json, now_ms)
-        return replace(request, body=self.body(request.json, request.body, nonce, expires_ms))
+        late_ms = expires_ms(request.json, now_ms, *self._bounds_ms)
+        return replace(request, body=self.body(request.json, request.body, nonce, late_ms))
 
     def body(
         self, action: Mapping[str, Json], text: bytes, nonce: int, expires_ms: int | None
@@ -94,14 +94,6 @@ class HyperliquidAuth:
         hashed = hash_action(pack(action), nonce, vault, expires_ms)
         signature = self._key.sign(exchange_digest(hashed, testnet=self._testnet))
         return signed_body(text, nonce, signature, vault=self._vault, expires_ms=expires_ms)
-
-    def expires_ms(self, action: Mapping[str, Json], now_ms: int) -> int | None:
-        """When an order is too late; None for anything else, and where there is no such bound."""
-        if action["type"] not in _PLACING:
-            return None
-        usual, immediate = self._bounds_ms
-        bound = immediate if _immediate(action) else usual
-        return None if bound is None else now_ms + bound
 
     def wallet_nonces(self, account: str) -> Nonces:
         """Of the key that moves money.
@@ -120,13 +112,6 @@ class HyperliquidAuth:
     def nonces(self) -> Nonces:
         """Of the key that trades."""
         return nonces_of(ClockNonces, self.address)
-
-
-def _immediate(action: Mapping[str, Json]) -> bool:
-    """Whether every order of it must trade at once."""
-    return action["type"] == "order" and all(
-        order["t"].get("limit", {}).get("tif") == "Ioc" for order in action["orders"]
-    )
 
 
 def _signer(private_key: str, name: str) -> EvmSigner:

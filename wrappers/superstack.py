@@ -26,6 +26,7 @@ from mpdex.errors import (
     VenueError,
 )
 from mpdex.types import Json, Request, VenueSpec
+from mpdex.utils.common_hyperliquid import checked_keys, expires_ms
 from mpdex.utils.hyperliquid_base import (
     CLIENT_ID,
     LIMITS,
@@ -34,7 +35,6 @@ from mpdex.utils.hyperliquid_base import (
     HyperliquidBase,
 )
 from mpdex.utils.hyperliquid_errors import ERRORS
-from mpdex.utils.hyperliquid_keys import checked_keys, expires_ms
 from mpdex.utils.translation import checked as _checked
 from multi_perp_dex import MultiPerpDex, MultiPerpDexMixin
 
@@ -133,9 +133,9 @@ class SuperstackExchange(HyperliquidBase, MultiPerpDexMixin, MultiPerpDex):
         body: dict[str, Json] = {"action": request.json}
         if vault := self.keys.get("vault_address"):
             body["vaultAddress"] = vault
-        late = expires_ms(request.json, now_ms, REQUEST_BOUND_MS, IMMEDIATE_BOUND_MS)
-        if late is not None:
-            body["expiresAfter"] = late
+        late_ms = expires_ms(request.json, now_ms, REQUEST_BOUND_MS, IMMEDIATE_BOUND_MS)
+        if late_ms is not None:
+            body["expiresAfter"] = late_ms
         return Request(
             "POST", _SIGN, json=body, host=WALLET, signed=True, scope=WALLET, lane=request.lane
         )

@@ -45,6 +45,7 @@ DEX_ASSETS, DEX_STEP = 100_000, 10_000  # the first builder's dex begins at 110,
 MAX_BUILDER_FEE: Final = 100  # tenths of a basis point, on perpetuals; on spot it is more
 _ADDRESSES: Final = ("account_address", "vault_address", "builder")
 _HEX: Final = frozenset("0123456789abcdef")
+_PLACING: Final = frozenset({"order", "modify", "batchModify"})
 _DECIMALS: Final = 8  # of any number on the wire
 _UNIT: Final = Decimal(1).scaleb(-_DECIMALS)
 _NOISE: Final = Decimal("1e-12")  # what the SDK forgives a rounded number
@@ -79,6 +80,31 @@ def checked_keys(keys: Mapping[str, str], venue: str) -> dict[str, str]:
         bound = f"a whole number of tenths of a basis point, up to {MAX_BUILDER_FEE}"
         raise UsageError(f"builder_fee is {bound}", venue=venue)
     return checked
+
+
+# --------------------------------------------------------------------------- actions
+
+
+def expires_ms(
+    action: Mapping[str, Json], now_ms: int, usual_ms: int | None, immediate_ms: int | None
+) -> int | None:
+    """When an order is too late; None for anything else, and where there is no such bound.
+
+    Args:
+        usual_ms, immediate_ms: how long an order may take to arrive, and one that must trade at
+            once.
+    """
+    if action["type"] not in _PLACING:
+        return None
+    bound_ms = immediate_ms if _must_trade(action) else usual_ms
+    return None if bound_ms is None else now_ms + bound_ms
+
+
+def _must_trade(action: Mapping[str, Json]) -> bool:
+    """At once, and every order of it."""
+    return action["type"] == "order" and all(
+        order["t"].get("limit", {}).get("tif") == "Ioc" for order in action["orders"]
+    )
 
 
 # --------------------------------------------------------------------------- numbers
