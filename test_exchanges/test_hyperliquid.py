@@ -8,6 +8,8 @@ from mpdex.testing import VenueConformance
 class TestHyperliquid(VenueConformance):
     venue = "hyperliquid"
     recorded = recorded("hyperliquid")
+    untold = frozenset({"average_price"})
+    whole_books = True
 
 
 if __name__ == "__main__":
