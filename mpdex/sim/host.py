@@ -281,6 +281,7 @@ class VenueHost:
             self._sockets,
             sim.path,
             sim.headers,
+            query=sim.query,
             latency=self.venue.latency,
             rng=self._rng,
             before_send=self._before_send,

@@ -24,6 +24,7 @@ from mpdex.sim.records import (
     OrderChanged,
     PositionChanged,
     SimEvent,
+    SimOrder,
     Traded,
 )
 from mpdex.types import Json, Limit
@@ -99,6 +100,7 @@ class SimConnection(Protocol):
     id: int
     path: str
     headers: Mapping[str, str]
+    query: Mapping[str, str]
     private: bool
     account: str
     topics: dict[str, Any]
@@ -253,6 +255,11 @@ class SimVenue(ABC):
 
     def close_ws(self, conn: SimConnection) -> None:  # noqa: B027  (optional, does nothing)
         """A connection is gone; books it watched are released by the venue here."""
+
+    def told_id(self, order: SimOrder) -> str:
+        """What clients know an order by; another one than the truth's where somebody stands
+        between them and it."""
+        return order.order_id
 
     def issued(self) -> Iterable[str]:
         """Tokens given to clients so far; secrets like the keys they were given for."""

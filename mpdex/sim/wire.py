@@ -37,6 +37,7 @@ class Connection:
     """The server's end of one socket; what venue modules know as `SimConnection`.
 
     Args:
+        query: of the handshake.
         before_send: asked for every frame; returns the frames to send instead.
     """
 
@@ -46,6 +47,7 @@ class Connection:
         path: str,
         headers: Mapping[str, str],
         *,
+        query: Mapping[str, str],
         latency: LatencyModel,
         rng: random.Random,
         before_send: Callable[[Connection, bytes, str], list[bytes]],
@@ -53,6 +55,7 @@ class Connection:
         self.id = number
         self.path = path
         self.headers = headers
+        self.query = query
         self.private = False
         self.account = ""
         self.topics: dict[str, Any] = {}
