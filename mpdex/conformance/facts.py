@@ -203,7 +203,7 @@ class Facts(Suite):
     async def test_a_market_has_the_venues_own_grid(self, stage: Stage) -> None:
         dex = await stage.open()
         market, truth = shaped(await dex.get_market(stage.symbol), Market), stage.truth
-        told = truth.markets[stage.symbol]
+        told = truth.markets[stage.true_symbol]
         assert (market["coin"], market["kind"], market["active"]) == (self.coin, "perp", True)
         assert (market["tick"], market["step"]) == (told.tick, told.step)
         assert (market["min_size"], market["quote"]) == (told.min_size, told.quote)
@@ -239,7 +239,7 @@ class Facts(Suite):
         dex = await stage.open()
         mark = await dex.get_mark_price(stage.symbol)
         assert isinstance(mark, Decimal)
-        assert abs(mark - stage.truth.mark(stage.symbol)) <= stage.market["tick"]
+        assert abs(mark - stage.truth.mark(stage.true_symbol)) <= stage.market["tick"]
 
     @staged()
     async def test_the_book_is_best_first_and_the_venues(self, stage: Stage) -> None:
@@ -248,7 +248,7 @@ class Facts(Suite):
         for depth in (1, 5):
             book = await dex.get_orderbook(stage.symbol, depth)
             check_book(book, depth)
-            bids, asks, _ = stage.truth.book(stage.symbol, depth)
+            bids, asks, _ = stage.truth.book(stage.true_symbol, depth)
             assert (book["bids"], book["asks"]) == (bids, asks)
 
     @staged()
@@ -256,10 +256,10 @@ class Facts(Suite):
         self.need("get_funding_rate")
         dex = await stage.open()
         for rate in (Decimal("0.0001"), Decimal("-0.00025")):
-            stage.truth.fund(rate, stage.symbol)
+            stage.truth.fund(rate, stage.true_symbol)
             told = shaped(await dex.get_funding_rate(stage.symbol), FundingRate)
             assert told["rate"] == rate
-            hours = stage.truth.markets[stage.symbol].funding_hours
+            hours = stage.truth.markets[stage.true_symbol].funding_hours
             assert told["interval_hours"] in (hours, None)
 
     # ---------------------------------------------------------------- account
@@ -287,7 +287,7 @@ class Facts(Suite):
     @staged()
     async def test_signing_is_proven_without_sending(self, stage: Stage) -> None:
         dex = await stage.open()
-        price = stage.truth.mark(stage.symbol)
+        price = stage.truth.mark(stage.true_symbol)
         with stage.nothing_sent():
             dex.prove_signing(stage.symbol, price)
         for side in ("buy", "sell"):
@@ -302,7 +302,7 @@ class Facts(Suite):
         dex = await stage.open()
         for trade in (False, True):
             if trade:
-                stage.truth.manual_trade(stage.account, stage.symbol, stage.unit * 5)
+                stage.truth.manual_trade(stage.account, stage.true_symbol, stage.unit * 5)
             told = shaped(await dex.get_collateral(), Collateral)
             assert abs(told["total"] - stage.truth.equity(stage.account)) < _CENT
             assert told["available"] <= told["total"]
@@ -315,7 +315,9 @@ class Facts(Suite):
             told = shaped(await dex.update_leverage(stage.symbol, leverage), LeverageInfo)
             assert told["leverage"] == Decimal(leverage)
             assert await dex.get_leverage_info(stage.symbol) == told
-            assert stage.truth.ledger.leverage(stage.account, stage.symbol) == Decimal(leverage)
+            assert stage.truth.ledger.leverage(stage.account, stage.true_symbol) == Decimal(
+                leverage
+            )
 
     @staged()
     async def test_a_flat_market_has_no_position(self, stage: Stage) -> None:
@@ -330,11 +332,11 @@ class Facts(Suite):
     async def test_a_position_has_a_side_and_a_positive_size(self, stage: Stage) -> None:
         dex = await stage.open()
         for signed, side in ((2, "long"), (-5, "short")):
-            stage.truth.manual_trade(stage.account, stage.symbol, stage.unit * signed)
+            stage.truth.manual_trade(stage.account, stage.true_symbol, stage.unit * signed)
             position = shaped(await dex.get_position(stage.symbol), Position)
             assert (position["side"], position["size"]) == (side, abs(stage.net()))
             assert position["symbol"] == stage.symbol
-            assert abs(position["entry_price"] - stage.truth.mark(stage.symbol)) <= 1
+            assert abs(position["entry_price"] - stage.truth.mark(stage.true_symbol)) <= 1
             assert await dex.get_positions() == [position]
 
 

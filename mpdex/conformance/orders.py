@@ -84,7 +84,7 @@ class Orders(Suite):
         assert placed["status"] in (OrderStatus.PENDING, OrderStatus.OPEN)
         found = await stage.found(dex, placed, lambda o: o["status"] is OrderStatus.OPEN)
         true = stage.true_order(placed)
-        assert found["id"] == true.order_id
+        assert found["id"] == stage.id_of(true)
         assert (found["side"], found["type"], found["size"]) == ("buy", "limit", true.size)
         assert (found["price"], found["filled"]) == (true.price, ZERO)
         assert found["time_in_force"] is TimeInForce.GTC
@@ -92,10 +92,10 @@ class Orders(Suite):
         assert found["post_only"] == told
         assert not found["reduce_only"]
         assert found["average_price"] is None
-        assert (await dex.get_order(stage.symbol, found["id"]))["id"] == true.order_id
+        assert (await dex.get_order(stage.symbol, found["id"]))["id"] == found["id"]
         for symbol in (stage.symbol, None):
             [resting] = await dex.get_open_orders(symbol)
-            assert shaped(resting, Order)["id"] == true.order_id
+            assert shaped(resting, Order)["id"] == found["id"]
         answer = await dex.cancel_order(stage.symbol, found["id"])
         assert answer is None or shaped(answer, Order)["status"] is OrderStatus.CANCELED
         ended = await stage.ended(dex, placed)
@@ -133,7 +133,7 @@ class Orders(Suite):
         await dex.cancel_orders(stage.symbol, [found])
         await stage.ended(dex, first)
         [left] = stage.truth.open_orders(stage.account)
-        assert left.client_id == second["client_order_id"]
+        assert left is stage.true_order(second)
 
     @staged()
     async def test_an_order_that_never_was_is_not_found(self, stage: Stage) -> None:
@@ -208,7 +208,8 @@ class Orders(Suite):
         """The fills of an order are those of the truth, and sum up to it."""
         told: list[Fill] = await dex.get_fills(stage.symbol)  # type: ignore[attr-defined]
         fills = [shaped(f, Fill) for f in told if f["order_id"] == order["id"]]
-        true = [f for f in stage.truth.fills(stage.account) if f.order.order_id == order["id"]]
+        facts = stage.truth.fills(stage.account)
+        true = [fact for fact in facts if stage.id_of(fact.order) == order["id"]]
         assert sum(f["size"] for f in fills) == order["filled"]
         assert [(f["price"], f["size"]) for f in fills] == [(f.price, f.size) for f in true]
         for fill, fact in zip(fills, true, strict=True):
@@ -227,15 +228,15 @@ class Orders(Suite):
         if stage.kind.SPEC.market_bound_bps is None:
             assert (ended["type"], ended["price"]) == ("market", None)
         else:
-            assert ended["price"] is None or ended["price"] < stage.truth.mark(stage.symbol)
+            assert ended["price"] is None or ended["price"] < stage.truth.mark(stage.true_symbol)
         assert (ended["status"], stage.net()) == (OrderStatus.FILLED, -stage.unit)
 
     @staged()
     async def test_an_ioc_order_takes_what_there_is_and_ends(self, stage: Stage) -> None:
         self.need_flag("ioc")
         dex = await stage.open()
-        stage.truth.thin(stage.unit, "sell", stage.symbol)
-        best = stage.truth.best(stage.symbol)[1]
+        stage.truth.thin(stage.unit, "sell", stage.true_symbol)
+        best = stage.truth.best(stage.true_symbol)[1]
         placed = await dex.create_order(
             stage.symbol, "buy", stage.unit * 3, best, time_in_force="IOC"
         )
@@ -247,8 +248,8 @@ class Orders(Suite):
     async def test_a_fok_order_fills_whole_or_not_at_all(self, stage: Stage) -> None:
         self.need_flag("fok")
         dex = await stage.open()
-        stage.truth.thin(stage.unit * 2, "sell", stage.symbol)
-        best = stage.truth.best(stage.symbol)[1]
+        stage.truth.thin(stage.unit * 2, "sell", stage.true_symbol)
+        best = stage.truth.best(stage.true_symbol)[1]
         for units, filled in ((3, 0), (2, 2)):
             try:
                 placed = await dex.create_order(
@@ -312,7 +313,7 @@ class Orders(Suite):
         dex = await stage.open()
         for number in range(1100):
             sign = 1 if number % 2 else -1
-            stage.truth.manual_trade(stage.account, stage.symbol, sign * stage.unit)
+            stage.truth.manual_trade(stage.account, stage.true_symbol, sign * stage.unit)
             await asyncio.sleep(0.002)
         true = stage.truth.fills(stage.account)
         start = true[40].time_ns // 1_000_000

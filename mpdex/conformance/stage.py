@@ -182,14 +182,14 @@ class Stage:
     @property
     def unit(self) -> Decimal:
         """A small size that every order here may have."""
-        price, step = self.truth.mark(self.symbol), self.market["step"]
+        price, step = self.truth.mark(self.true_symbol), self.market["step"]
         value = (self.market["min_notional"] or Decimal(0)) / (price * (1 - FAR))
         steps = max(self.market["min_size"], value) / step
         return steps.to_integral_value(ROUND_CEILING) * step
 
     def price(self, side: str, away: Decimal) -> Decimal:
         """On the grid, a fraction away from the mark: negative is better for the other side."""
-        mark = self.truth.mark(self.symbol)
+        mark = self.truth.mark(self.true_symbol)
         wanted = mark * (1 - away if side == "buy" else 1 + away)
         return snap_price(wanted, self.market, "buy" if side == "buy" else "sell")
 
@@ -232,14 +232,29 @@ class Stage:
                     pass
                 await asyncio.sleep(0.2)
 
+    @property
+    def true_symbol(self) -> str:
+        """What the truth calls the market; a venue in front of another spells it in its own way."""
+        if self.symbol in self.truth.markets:
+            return self.symbol
+        perps = (m for m in self.truth.markets.values() if m.kind == "perp")
+        return next(market.symbol for market in perps if market.coin == self.coin)
+
+    def id_of(self, true: SimOrder) -> str:
+        """What clients know a true order by."""
+        return self.world.venues[self.name].told_id(true)
+
     def true_order(self, order: Order) -> SimOrder:
         found = self.truth.order(self.account, client_id=order["client_order_id"] or "")
+        if found is None:  # the venue was not told our name for it
+            told = self.truth.order_history(self.account)
+            found = next((one for one in told if self.id_of(one) == order["id"]), None)
         assert found is not None, "the venue has no such order"
         return found
 
     def net(self) -> Decimal:
         """The true position, signed."""
-        return self.truth.accounts[self.account].size(self.symbol)
+        return self.truth.accounts[self.account].size(self.true_symbol)
 
     # ---------------------------------------------------------------- the venue
 

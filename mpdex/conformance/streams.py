@@ -60,7 +60,7 @@ class Streams(Suite):
             [order] = await dex.get_open_orders(stage.symbol)
         assert (position["side"], position["size"]) == ("long", stage.unit)
         assert (order["filled"], order["id"]) == (stage.unit, stage.true_order(placed).order_id)
-        stage.truth.manual_trade(stage.account, stage.symbol, -stage.unit)
+        stage.truth.manual_trade(stage.account, stage.true_symbol, -stage.unit)
         await asyncio.sleep(1)
         with stage.nothing_sent():
             assert await dex.get_position(stage.symbol) is None
@@ -127,7 +127,7 @@ class Streams(Suite):
     async def test_fills_from_before_are_not_told_after_a_drop(self, stage: Stage) -> None:
         self.need_channel("orders", "fills")
         dex = await stage.open()
-        stage.truth.manual_trade(stage.account, stage.symbol, stage.unit)
+        stage.truth.manual_trade(stage.account, stage.true_symbol, stage.unit)
         await asyncio.sleep(20)
         heard = await stage.hear(dex)
         stage.faults("P.ws_* -> disconnect(1s)")
@@ -211,7 +211,7 @@ class Streams(Suite):
         await asyncio.sleep(5)
         with stage.nothing_sent():
             mark = await dex.get_mark_price(stage.symbol)
-        assert abs(mark / stage.truth.mark(stage.symbol) - 1) < stage.market["tick"]
+        assert abs(mark / stage.truth.mark(stage.true_symbol) - 1) < stage.market["tick"]
 
     # ---------------------------------------------------------------- watching
 
@@ -344,6 +344,6 @@ def _same_book(dex: Any, stage: Stage) -> bool:
     book = dex.book(stage.symbol)
     if book.stale:
         return False
-    bids, asks, _ = stage.truth.book(stage.symbol, 5)
+    bids, asks, _ = stage.truth.book(stage.true_symbol, 5)
     levels = book.levels(5)
     return (levels["bids"], levels["asks"]) == (bids, asks)
