@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from replay.payload_shapes import kinds_that_differ, lacking, shape
 from sim.backpack_stage import ETH, SPOT, Stage, market_order, order, staged, taker
 
 D = Decimal
@@ -212,45 +212,6 @@ ANSWERS: dict[str, Maker] = {
 }
 
 
-def places(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """(place, kind) of everything in a payload; of a list only its first element counts."""
-    match value:
-        case dict():
-            for key, inner in value.items():
-                yield from places(inner, f"{name}.{key}")
-        case list():
-            yield name, "list"
-            for inner in value[:1]:
-                yield from places(inner, f"{name}[]")
-        case _:
-            yield name, kind_of(value, name.rpartition(".")[2])
-
-
-def kind_of(value: Any, key: str) -> str:
-    if not isinstance(value, str):
-        return type(value).__name__
-    for kind, form in (("amount", r"-?\d+(\.\d+)?"), ("time", r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*")):
-        if re.fullmatch(form, value):
-            return "int" if kind == "amount" and key in QUOTED and "." not in value else kind
-    return "word"
-
-
-def shape(value: Any) -> dict[str, str]:
-    return dict(places(value))
-
-
-def lacking(wanted: dict[str, str], found: dict[str, str], allowed: set[str]) -> list[str]:
-    """Places of one payload that the other does not have; null and empty lists have no inside."""
-    blank = [name for name in found if found[name] == "NoneType" or f"{name}[]" not in found]
-    return [
-        name
-        for name in wanted.keys() - found.keys()
-        if not allowed & set(re.split(r"[.\[\]]+", name))
-        and not name.startswith(tuple(f"{place}{mark}" for place in blank for mark in ".["))
-        and not any(other.startswith(f"{name}.") for other in found)
-    ]
-
-
 def recordings(shared: Path) -> dict[str, Any]:
     folder = shared / "recorded" / "backpack"
     return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
@@ -258,25 +219,17 @@ def recordings(shared: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", sorted(ANSWERS))
 def test_answers_and_frames_are_shaped_as_recorded(name: str, shared: Path) -> None:
-    recorded = shape(recordings(shared)[name])
+    recorded = shape(recordings(shared)[name], QUOTED)
 
     @staged
     async def check(stage: Stage) -> None:
-        made = shape(await ANSWERS[name](stage))
+        made = shape(await ANSWERS[name](stage), QUOTED)
         assert lacking(recorded, made, MISSING.get(name, set())) == []
         if not name.endswith("_doc"):
             assert lacking(made, recorded, MORE.get(name, set())) == []
             assert kinds_that_differ(recorded, made) == []
 
     check()
-
-
-def kinds_that_differ(recorded: dict[str, str], made: dict[str, str]) -> list[str]:
-    return [
-        f"{place}: {made[place]}, recorded {kind}"
-        for place, kind in recorded.items()
-        if place in made and "NoneType" not in (kind, made[place]) and kind != made[place]
-    ]
 
 
 def test_error_texts_are_those_recorded(shared: Path) -> None:
