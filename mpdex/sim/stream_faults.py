@@ -102,10 +102,15 @@ def _changed(value: Json, action: Action, fields: Mapping[str, str]) -> Json:
 
 
 def _crossed(value: Json, fields: Mapping[str, str]) -> Json:
-    """Bids where asks should be, and the other way round."""
+    """Bids where asks should be, and the other way round; also where one list holds both."""
     swap = {fields.get(a, a): fields.get(b, b) for a, b in _SIDES.items()}
     if isinstance(value, dict):
-        return {k: _crossed(value.get(swap.get(k, k), v), fields) for k, v in value.items()}
+        return {
+            k: v[::-1]
+            if swap.get(k) == k and isinstance(v, list)
+            else _crossed(value.get(swap.get(k, k), v), fields)
+            for k, v in value.items()
+        }
     if isinstance(value, list):
         return [_crossed(item, fields) for item in value]
     return value

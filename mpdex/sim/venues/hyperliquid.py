@@ -261,8 +261,7 @@ class HyperliquidSim(SimVenue):
     def render_reject(self, request: SimRequest, kind: str, code: str) -> SimReply:
         """`code` takes the place of the text."""
         if request.path == INFO:
-            found = kind != "NOT_FOUND"
-            return self.info(request) if found else SimReply({"status": "unknownOid"})
+            return self._reject_question(request, kind)
         action = _action(request)
         if kind in WHOLE:
             return _refused(code or self._whole_text(request, kind))
@@ -275,6 +274,18 @@ class HyperliquidSim(SimVenue):
         answer = "cancel" if "cancels" in action else "order"
         status = {"error": code or text + suffix}
         return _done({"type": answer, "data": {"statuses": [status]}})
+
+    def _reject_question(self, request: SimRequest, kind: str) -> SimReply:
+        """Nobody has to prove who they are here; anything else is a question of a wrong shape."""
+        match kind:
+            case "RATE":
+                return self.render_rate_limited(request, 0.0)
+            case "NOT_FOUND" if _kind(request) == "orderStatus":
+                return SimReply({"status": "unknownOid"})
+            case "AUTH":
+                return self.info(request)
+            case _:
+                return SimReply(UNSHAPED, 422)
 
     def _crossing_text(self, asset: Json) -> str:
         market = self.market.by_asset(asset) if isinstance(asset, int) else None
