@@ -8,6 +8,8 @@ from mpdex.testing import VenueConformance
 class TestSuperstack(VenueConformance):
     venue = "superstack"
     recorded = recorded("superstack")
+    untold = frozenset({"average_price"})
+    whole_books = True
 
 
 if __name__ == "__main__":

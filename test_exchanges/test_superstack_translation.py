@@ -219,17 +219,35 @@ def test_the_second_hop_is_judged_as_hyperliquid_judges() -> None:
 # --------------------------------------------------------------------------- whose account
 
 
-def test_the_account_is_asked_for_only_where_it_is_not_told() -> None:
-    assert venue().encode_account() is None
-    assert venue(account_address="", vault_address=VAULT).encode_account() is None
+def test_the_account_is_asked_for_where_it_is_not_told() -> None:
     asked = venue(account_address="").encode_account()
-    assert asked is not None
     assert (asked.method, asked.path, asked.host, asked.signed) == (
         "GET",
         "/api/info",
         "wallet",
         True,
     )
+
+
+@pytest.mark.parametrize(
+    ("keys", "address", "account"),
+    [
+        ({}, ADDRESS, ADDRESS),
+        ({"vault_address": VAULT}, VAULT.lower(), ADDRESS),
+        ({"account_address": "", "vault_address": VAULT}, VAULT.lower(), ""),
+    ],
+)
+def test_an_address_that_was_told_must_have_an_account(
+    keys: dict[str, str], address: str, account: str
+) -> None:
+    dex = venue(**keys)
+    asked = dex.encode_account()
+    assert (asked.path, asked.json) == ("/info", {"type": "userRole", "user": address})
+    assert dex.decode_account({"role": "user"}) == account
+    with pytest.raises(AuthError, match="deposit"):
+        dex.decode_account({"role": "missing"})
+    with pytest.raises(AuthError, match=f"set account_address to {VAULT}"):
+        dex.decode_account({"role": "agent", "data": {"user": VAULT}})
 
 
 def wallets(*found: tuple[str, Any]) -> dict[str, Any]:
@@ -240,9 +258,10 @@ def wallets(*found: tuple[str, Any]) -> dict[str, Any]:
 def test_only_the_main_wallet_on_ethereum_trades() -> None:
     found = wallets(("Solana", "Main"), ("Ethereum", {"Secondary": 1}), ("Ethereum", "Main"))
     found["user_info"]["wallets"][-1]["address"] = VAULT
-    assert venue().decode_account(found) == VAULT
+    dex = venue(account_address="")
+    assert dex.decode_account(found) == VAULT.lower()
     with pytest.raises(ProtocolError):
-        venue().decode_account(wallets(("Solana", "Main"), ("Ethereum", {"Forward": 2})))
+        dex.decode_account(wallets(("Solana", "Main"), ("Ethereum", {"Forward": 2})))
 
 
 def test_reads_are_of_the_vault_else_of_the_account() -> None:

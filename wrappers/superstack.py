@@ -26,7 +26,12 @@ from mpdex.errors import (
     VenueError,
 )
 from mpdex.types import Json, Request, VenueSpec
-from mpdex.utils.common_hyperliquid import checked_keys, expires_ms
+from mpdex.utils.common_hyperliquid import (
+    checked_address,
+    checked_keys,
+    expires_ms,
+    named_address,
+)
 from mpdex.utils.hyperliquid_base import (
     CLIENT_ID,
     LIMITS,
@@ -106,21 +111,29 @@ class SuperstackExchange(HyperliquidBase, MultiPerpDexMixin, MultiPerpDex):
 
     # ----------------------------------------------------------------- the wallet API
 
-    def encode_account(self) -> Request | None:
-        if self.keys.get("vault_address") or self.keys.get("account_address"):
-            return None
+    def encode_account(self) -> Request:
+        """Whose the key is; or, of an address that was given, whether it has an account."""
+        address = named_address(self.keys)
+        if address:
+            return self.encode_role(address)
         return Request("GET", _INFO, host=WALLET, signed=True, scope=WALLET)
 
     @checked
     def decode_account(self, answer: Json) -> str:
-        """Of the user's wallets only one trades: the main one on Ethereum."""
-        wallets = answer["user_info"]["wallets"]
-        [address] = [
+        """Of the user's wallets only one trades: the main one on Ethereum.
+
+        Raises: AuthError: an agent's address, or an unknown one, would be read as empty.
+        """
+        address = named_address(self.keys)
+        if address:
+            self.check_told_role(answer, address)
+            return self.keys.get("account_address", "")
+        [found] = [
             wallet["address"]
-            for wallet in wallets
+            for wallet in answer["user_info"]["wallets"]
             if wallet["network"] == "Ethereum" and wallet["wallet_set"] == "Main"
         ]
-        return str(address)
+        return checked_address(found, "the main wallet", VENUE)
 
     def sign(self, request: Request, now_ms: int) -> Request:
         """The bearer key, for the wallet API alone."""

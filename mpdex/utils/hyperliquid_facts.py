@@ -90,13 +90,16 @@ class HyperliquidFacts(Translation):
     def check_role(self, answer: Answer, address: str) -> None:
         """Refuses an address that has no account of its own: it would be read as an empty one.
 
-        Raises: AuthError; TransportError, RateLimited where there is no such answer.
+        Raises: AuthError, ProtocolError; TransportError, RateLimited where there is no answer.
         """
         if answer.status == 429:
             raise RateLimited("userRole", venue=self._venue, code="429")
         if answer.status != 200:
             raise TransportError(f"userRole: HTTP {answer.status}", venue=self._venue)
-        told = answer.json()
+        self.check_told_role(answer.json(), address)
+
+    def check_told_role(self, told: Json, address: str) -> None:
+        """The same, of an answer that is no failure. Raises: AuthError, ProtocolError."""
         role = told.get("role") if isinstance(told, dict) else None
         if not isinstance(role, str):
             raise ProtocolError("userRole without a role", venue=self._venue, raw=told)

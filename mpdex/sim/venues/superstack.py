@@ -67,10 +67,6 @@ class SuperstackSim(HyperliquidSim):
     def describe(self, request: SimRequest) -> Mapping[str, str]:
         return {} if _is_wallet(request) else super().describe(request)
 
-    def expire_sessions(self) -> None:
-        """There are none: the next question to the wallet API is refused once."""
-        self.wallet.refuse_once()
-
     def render_reject(self, request: SimRequest, kind: str, code: str) -> SimReply:
         if not _is_wallet(request):
             return super().render_reject(request, kind, code)

@@ -109,7 +109,6 @@ class WalletApi:
         self._chain = chain
         self._users = {account: (_uuid(rng), _others(rng)) for account in accounts}
         self._last: dict[str, int] = {}
-        self._revoked_once = False
 
     @staticmethod
     def _new_key(rng: random.Random, account: str, clock: Clock) -> ApiKey:
@@ -125,10 +124,6 @@ class WalletApi:
         self.keys[secret] = replace(
             self.keys[secret], permissions=permissions, allowed_from=only_from
         )
-
-    def refuse_once(self) -> None:
-        """The next call is refused as if its key were gone."""
-        self._revoked_once = True
 
     # ---------------------------------------------------------------- the two calls
 
@@ -185,8 +180,7 @@ class WalletApi:
         """Raises: Denied."""
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         key = self.keys.get(secret) if scheme == "Bearer" else None
-        revoked, self._revoked_once = self._revoked_once, False
-        if key is None or revoked:
+        if key is None:
             raise Denied(401, "Authentication failed, invalid API key")
         if key.allowed_from is not None and request.remote not in key.allowed_from:
             raise Denied(403, "IP address is not in the whitelist")
