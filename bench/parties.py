@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from exchange_factory import load, symbol_create
@@ -186,10 +187,15 @@ def first_id(venue: str) -> int:
 
 
 def _text(venue: str, number: int) -> str:
-    kind: Any = load(venue)
-    match kind.SPEC.client_id.text:
+    match _form(venue):
         case "hex":
             return f"0x{number:032x}"
         case "uuid":
             return uuid_text(number)
     return str(number)
+
+
+@cache
+def _form(venue: str) -> str:
+    kind: Any = load(venue)
+    return str(kind.SPEC.client_id.text)

@@ -1,12 +1,14 @@
 """From an order in our words to the bytes of the request, beside one curve call and one hash.
 
 The floor is what no implementation can avoid: for GRVT one recoverable secp256k1 signature of one
-Keccak-256 digest, for Backpack one Ed25519 signature of one SHA-256 of a text of the same length.
+Keccak-256 digest, for Backpack and Pacifica one Ed25519 signature of a text of the same length and
+one SHA-256 of it.
 "signer" is the proof alone, "whole" is everything from `OrderRequest` to the signed body.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import itertools
 from collections import Counter
@@ -22,6 +24,7 @@ NOW_NS = 1_790_000_000 * 10**9
 NOW_MS = NOW_NS // 10**6
 TARGETS = {"signer": 1.5, "whole": 2.5}
 TARGETS_ED25519 = {"signer": 1.3, "whole": 2.0}
+TARGETS_BASE58 = {"signer": 1.6, "whole": 2.0}  # the signature is written in Base58
 
 
 def evm() -> list[Row]:
@@ -51,34 +54,68 @@ def evm() -> list[Row]:
 
 
 def ed25519() -> list[Row]:
-    """Backpack."""
-    from nacl import bindings
+    """Backpack and Pacifica."""
+    return [*_backpack(), *_pacifica()]
 
+
+def _backpack() -> list[Row]:
     from wrappers.backpack_auth import request_text
 
     dex = exchange("backpack")
     whole = _whole(dex, itertools.count(first_id("backpack")))
     request = dex.encode_order(order("backpack", 7), market(dex), NOW_NS)
     text = f"{request_text(request)}&timestamp={NOW_MS}&window=5000".encode()
-    public, secret = bindings.crypto_sign_seed_keypair(SEED)
-    _check_ed25519(dex.sign(request, NOW_MS), text, public)
+    signature = base64.b64decode(dex.sign(request, NOW_MS).headers["X-Signature"])
+    _check_ed25519(signature, text)
     auth = dex._order_auth
 
     def signer() -> object:
         return auth._sign(text.decode())
 
+    candidates = {"backpack signer": signer, "backpack whole": whole}
+    targets = _named("backpack", TARGETS_ED25519)
+    return side_by_side("sign.ed25519", _one_ed25519(text), candidates, targets)
+
+
+def _pacifica() -> list[Row]:
+    from base58 import b58decode
+    from msgspec import json
+
+    from wrappers.pacifica_auth import IMMEDIATE_WINDOW_MS, signing_text
+
+    dex = exchange("pacifica")
+    whole = _whole(dex, itertools.count(first_id("pacifica")))
+    request = dex.encode_order(order("pacifica", 7), market(dex), NOW_NS)
+    proven = "create_order", request.json, NOW_MS, IMMEDIATE_WINDOW_MS
+    text = signing_text(*proven)
+    body = json.decode(dex.sign(request, NOW_MS).body)
+    _check_ed25519(b58decode(body["signature"]), text)
+    auth = dex._auth
+
+    def signer() -> object:
+        return auth.signed_body(*proven)
+
+    candidates = {"pacifica signer": signer, "pacifica whole": whole}
+    targets = _named("pacifica", TARGETS_BASE58)
+    return side_by_side("sign.ed25519", _one_ed25519(text), candidates, targets)
+
+
+def _one_ed25519(text: bytes) -> Callable[[], object]:
+    from nacl import bindings
+
+    _, secret = bindings.crypto_sign_seed_keypair(SEED)
+
     def floor() -> object:
         hashlib.sha256(text).digest()
         return bindings.crypto_sign(text, secret)
 
-    candidates = {"backpack signer": signer, "backpack whole": whole}
-    return side_by_side("sign.ed25519", floor, candidates, _named("backpack", TARGETS_ED25519))
+    return floor
 
 
 def counts() -> list[Row]:
     """Curve calls, hashes and key objects of one order, the keys being warm."""
     rows = []
-    for venue, hashes in (("grvt", 4), ("backpack", 0)):
+    for venue, hashes in (("grvt", 4), ("backpack", 0), ("pacifica", 0)):
         found = _count_one(venue)
         rows += [
             _exactly("sign.counts", f"{venue}: curve calls", found["curve"], 1),
@@ -207,12 +244,10 @@ def _check_evm(request: Any) -> None:
         raise RuntimeError("sign.evm: the signature is not the key's")
 
 
-def _check_ed25519(request: Any, text: bytes, public: bytes) -> None:
-    import base64
-
+def _check_ed25519(signature: bytes, text: bytes) -> None:
     from nacl import bindings
 
-    signature = base64.b64decode(request.headers["X-Signature"])
+    public, _ = bindings.crypto_sign_seed_keypair(SEED)
     if bindings.crypto_sign_open(signature + text, public) != text:
         raise RuntimeError("sign.ed25519: the signature is not the key's")
 

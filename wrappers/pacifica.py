@@ -108,6 +108,7 @@ class PacificaExchange(PacificaBase, MultiPerpDexMixin, MultiPerpDex):
     def __init__(self, *, credits: int | None = None, **options: Any) -> None:
         super().__init__(**options)
         self._credits = credits
+        self._headers = config_headers(self.keys)
         self._auth: PacificaAuth | None = None
         if not self.read_only:
             self._auth = PacificaAuth(self.keys["account"], self.keys["private_key"])
@@ -185,18 +186,24 @@ class PacificaExchange(PacificaBase, MultiPerpDexMixin, MultiPerpDex):
         if leverage != int(leverage):
             raise Unsupported(f"leverage {plain(leverage)} is not a whole number", venue=VENUE)
         fields = {"symbol": self.wire_name(market), "leverage": int(leverage)}
-        return self._request(LEVERAGE, fields)
+        return Request(
+            "POST", LEVERAGE, json=fields, signed=True, weight=STANDARD, headers=self._headers
+        )
 
     def _order_command(
         self, path: str, fields: dict[str, Json], lane: Lane, weight: int = STANDARD
     ) -> Request:
-        call = OPERATIONS[path]
-        return self._request(path, fields, lane=lane, weight=weight, command=True, call=call)
-
-    def _request(self, path: str, fields: dict[str, Json], **options: Any) -> Request:
-        headers = config_headers(self.keys)
-        options = {"weight": STANDARD, "headers": headers, **options}
-        return Request("POST", path, json=fields, signed=True, **options)
+        return Request(
+            "POST",
+            path,
+            json=fields,
+            signed=True,
+            weight=weight,
+            lane=lane,
+            command=True,
+            call=OPERATIONS[path],
+            headers=self._headers,
+        )
 
 
 def _trades_at_once(request: Request) -> bool:

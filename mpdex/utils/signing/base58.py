@@ -12,18 +12,22 @@ from typing import Final
 
 _ALPHABET: Final = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _PAIRS: Final = [bytes((high, low)) for high in _ALPHABET for low in _ALPHABET]
-_PAIR: Final = 58**2
-_TEN: Final = 58**10
+_TWO, _FOUR, _SIX, _EIGHT, _TEN = (58**digits for digits in (2, 4, 6, 8, 10))
 
 
 def encode_base58(data: bytes) -> bytes:
     """Each leading zero byte is a "1"."""
-    number, parts = int.from_bytes(data, "big"), []
+    parts: list[bytes] = []
+    number = int.from_bytes(data, "big")
     while number:
         number, ten = divmod(number, _TEN)
-        for _ in range(5):
-            ten, pair = divmod(ten, _PAIR)
-            parts.append(_PAIRS[pair])
+        parts += (
+            _PAIRS[ten % _TWO],
+            _PAIRS[ten // _TWO % _TWO],
+            _PAIRS[ten // _FOUR % _TWO],
+            _PAIRS[ten // _SIX % _TWO],
+            _PAIRS[ten // _EIGHT],
+        )
     parts.reverse()
     zeros = len(data) - len(data.lstrip(b"\0"))
     return b"1" * zeros + b"".join(parts).lstrip(b"1")
