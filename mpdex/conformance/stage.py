@@ -46,6 +46,7 @@ class Suite:
             they raise `Unsupported` is tested too. Flags are declared in the venue's SPEC.
         untold: of "post_only", "average_price": what the venue does not say of a resting order.
         whole_books: every frame of a book is all of it, so that none can be missing.
+        spot_coin: what the spot market calls the coin, where that is another name.
         recorded: folder of recorded payloads; its ws_*.json must be understood.
         exchange_class, sim_class: in place of what the factory and the simulator find by name.
     """
@@ -55,6 +56,7 @@ class Suite:
     unsupported: ClassVar[frozenset[str]] = frozenset()
     untold: ClassVar[frozenset[str]] = frozenset()
     whole_books: ClassVar[bool] = False
+    spot_coin: ClassVar[str] = ""
     recorded: ClassVar[str] = ""
     exchange_class: ClassVar[type[Any] | None] = None
     sim_class: ClassVar[type[SimVenue] | None] = None
@@ -183,7 +185,8 @@ class Stage:
     def unit(self) -> Decimal:
         """A small size that every order here may have."""
         price, step = self.truth.mark(self.true_symbol), self.market["step"]
-        value = (self.market["min_notional"] or Decimal(0)) / (price * (1 - FAR))
+        away = max(FAR, (self.kind.SPEC.market_bound_bps or Decimal(0)).scaleb(-4))
+        value = (self.market["min_notional"] or Decimal(0)) / (price * (1 - away))
         steps = max(self.market["min_size"], value) / step
         return steps.to_integral_value(ROUND_CEILING) * step
 

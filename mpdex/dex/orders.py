@@ -87,6 +87,8 @@ class OrderMethods(AccountMethods, MarketMethods):
         if client_order_id is not None and "client_order_id" not in self.SPEC.supports:
             raise Unsupported("client_order_id is not offered here", venue=self.name)
         if price is None and order_type == "market" and self.SPEC.market_bound_bps is not None:
+            if "market" not in self.SPEC.supports:
+                raise Unsupported("market is not offered here", venue=self.name)
             price = await self._worst_price(market, side, slippage_bps)
             time_in_force, slippage_bps = time_in_force or TimeInForce.IOC, None
         order = self._order_request(
