@@ -10,6 +10,7 @@ class TestHyperliquid(VenueConformance):
     recorded = recorded("hyperliquid")
     untold = frozenset({"average_price"})
     whole_books = True
+    spot_coin = "UETH"
 
 
 if __name__ == "__main__":

@@ -105,9 +105,10 @@ class HyperliquidFacts(Translation):
             raise ProtocolError("userRole without a role", venue=self._venue, raw=told)
         if role not in _NOT_ACCOUNTS:
             return
-        advice = f"{address} has no account; deposit first, or correct account_address"
+        short = f"{address[:6]}...{address[-4:]}"
+        advice = f"{short} has no account; deposit first, or correct account_address"
         if role == "agent":
-            advice = f"{address} is an agent; set account_address to {self.owner_of(told, address)}"
+            advice = f"{short} is an agent; set account_address to {self.owner_of(told, address)}"
         raise AuthError(advice, venue=self._venue, raw=told, code=role)
 
     # ----------------------------------------------------------------- requests
@@ -123,6 +124,10 @@ class HyperliquidFacts(Translation):
 
     def decode_error(self, status: int, answer: Json, request: Request) -> MpdexError | None:
         return failure_of(status, answer, request, self._venue)
+
+    def decode_page(self, status: int, text: str, request: Request) -> MpdexError | None:
+        """A body of the wrong shape is refused in plain text."""
+        return failure_of(status, text, request, self._venue)
 
     def decode_reason(self, reason: str) -> type[Exception] | None:
         return reason_class(reason)
