@@ -31,6 +31,7 @@ from mpdex.sim.venues.hyperliquid_actions import ActionDesk
 from mpdex.sim.venues.hyperliquid_exchange import HyperliquidExchange
 from mpdex.sim.venues.hyperliquid_gate import FREE_REQUESTS, Gate
 from mpdex.sim.venues.hyperliquid_market import MarketData
+from mpdex.sim.venues.hyperliquid_money import MoneyDesk
 from mpdex.sim.venues.hyperliquid_orders import OrderDesk
 from mpdex.sim.venues.hyperliquid_socket import Socket
 from mpdex.sim.venues.hyperliquid_streams import INTERESTS, Streams
@@ -155,9 +156,9 @@ class HyperliquidSim(SimVenue):
 
     @cached_property
     def actions(self) -> ActionDesk:
-        desk = ActionDesk(self.exchange, self.market, self.gate, self.desk, self.timers)
-        desk.on_entry = self._note_entry
-        return desk
+        money = MoneyDesk(self.exchange, self.market, self.gate)
+        money.on_entry = self._note_entry
+        return ActionDesk(self.exchange, self.market, self.gate, self.desk, money)
 
     @cached_property
     def accounts(self) -> AccountData:

@@ -9,25 +9,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 
 from mpdex.sim.payments import FundingTally
-from mpdex.sim.records import ZERO, SimEvent, SimFill, SimMarket, SimOrder, SimPosition, Traded
+from mpdex.sim.records import ZERO, SimEvent, SimFill, SimOrder, SimPosition, Traded
 from mpdex.sim.venues import hyperliquid_render as render
 from mpdex.sim.venues import hyperliquid_wire as wire
-from mpdex.sim.venues.hyperliquid_actions import ONE_POOL, ActionDesk
+from mpdex.sim.venues.hyperliquid_actions import ActionDesk
 from mpdex.sim.venues.hyperliquid_exchange import (
     PERP_FEES,
     SPOT_FEES,
-    USDC,
     HyperliquidExchange,
     owner_of,
     signed,
 )
 from mpdex.sim.venues.hyperliquid_gate import Gate
-from mpdex.sim.venues.hyperliquid_market import TOKENS, MarketData
+from mpdex.sim.venues.hyperliquid_market import MarketData
 from mpdex.sim.venues.hyperliquid_orders import OrderDesk
 from mpdex.sim.venues.hyperliquid_render import money, number
+from mpdex.sim.venues.hyperliquid_states import States
 from mpdex.types import Json
 
 Query = Mapping[str, Json]
@@ -54,15 +53,14 @@ class AccountData:
         self._gate = gate
         self._desk = desk
         self._actions = actions
+        self.states = States(exchange, market, actions)
         self._told: dict[int, dict[str, Json]] = {}  # trade -> the fill as it is told
-        self._opened: dict[tuple[str, str], Decimal] = {}  # funding when a position began
-        self._changed: dict[tuple[str, str], Decimal] = {}  # and when it last changed
         self._tally = FundingTally()
         self.payments: dict[str, list[dict[str, Json]]] = defaultdict(list)
         self.entries: dict[str, list[dict[str, Json]]] = defaultdict(list)
         self.answers: dict[str, Callable[[Query], Json]] = {
             "clearinghouseState": self.answer_state,
-            "spotClearinghouseState": lambda query: self.render_spot(self.user(query)),
+            "spotClearinghouseState": lambda query: self.states.render_spot(self.user(query)),
             "activeAssetData": self.answer_asset,
             "openOrders": lambda query: self._open_orders(query, render.render_open_order),
             "frontendOpenOrders": lambda query: self._open_orders(query, render.render_full_order),
@@ -109,12 +107,7 @@ class AccountData:
         builder_fee = self._exchange.builder_fee(order, fill.price * fill.size)
         user = owner_of(order.account)
         self._told[fill.trade_id] = render.render_fill(fill, market, user, start, builder_fee)
-        holding = account.holdings.get(order.symbol)
-        if holding is not None:
-            key = order.account, order.symbol
-            self._changed[key] = holding.funding
-            if not start:
-                self._opened[key] = holding.funding
+        self.states.note(fill, start)
 
     def render_fill(self, fill: SimFill) -> dict[str, Json]:
         return self._told[fill.trade_id]
@@ -153,134 +146,13 @@ class AccountData:
         self.user(query)
         return []
 
-    def knows(self, address: str) -> bool:
-        return address in self._exchange.accounts
-
-    # ---------------------------------------------------------------- perps
+    # ---------------------------------------------------------------- money and positions
 
     def answer_state(self, query: Query) -> Json:
-        return self.render_state(self.user(query), self._market.dex(query))
-
-    def render_state(self, address: str, dex: str) -> dict[str, Json]:
-        """Positions and margin of one dex; of one pool of money the margin is told by spot."""
-        pooled = self._actions.mode(address) in ONE_POOL
-        if not self.knows(address):
-            return self._state(_summary(ZERO, ZERO, ZERO), "0.0", "0.0", [])
-        account, ledger = self._exchange.pool_of(address, dex), self._exchange.ledger
-        held = [
-            position
-            for position in self._exchange.positions(account)
-            if self._exchange.markets[position.symbol].info.get("dex") == dex
-        ]
-        positions = [self._render_position(address, position) for position in held]
-        if pooled:
-            return self._state(_summary(ZERO, ZERO, ZERO), "0.0", "0.0", positions)
-        notional = sum((abs(p.size) * p.mark for p in held), ZERO)
-        net = sum((p.size * p.mark for p in held), ZERO)
-        equity = ledger.equity(account)
-        summary = _summary(equity, notional, equity - net, ledger.initial_margin(account))
-        return self._state(
-            summary,
-            money(ledger.maintenance_margin(account)),
-            money(max(self._exchange.free(account), ZERO)),
-            positions,
-        )
-
-    def _state(
-        self, summary: dict[str, Json], maintenance: str, withdrawable: str, positions: list[Json]
-    ) -> dict[str, Json]:
-        return {
-            "marginSummary": summary,
-            "crossMarginSummary": summary,
-            "crossMaintenanceMarginUsed": maintenance,
-            "withdrawable": withdrawable,
-            "assetPositions": [{"type": "oneWay", "position": p} for p in positions],
-            "time": self._exchange.clock.now_ms(),
-        }
-
-    def _render_position(self, address: str, position: SimPosition) -> dict[str, Json]:
-        market, key = self._exchange.markets[position.symbol], (position.account, position.symbol)
-        notional = abs(position.size) * position.mark
-        margin = abs(position.size) * position.entry / position.leverage
-        gain = position.unrealized / margin if margin else ZERO
-        liquidation = position.liquidation
-        return {
-            "coin": position.symbol,
-            "szi": number(position.size),
-            "leverage": self.render_leverage(address, market),
-            "entryPx": number(position.entry.quantize(Decimal("0.000001"))),
-            "positionValue": money(notional),
-            "unrealizedPnl": money(position.unrealized),
-            "returnOnEquity": number(gain.quantize(Decimal("0.0000000001"))),
-            "liquidationPx": None if liquidation is None else money(liquidation),
-            "marginUsed": money(notional / position.leverage),
-            "maxLeverage": int(market.max_leverage),
-            "cumFunding": {
-                "allTime": money(-position.funding),
-                "sinceOpen": money(self._opened.get(key, ZERO) - position.funding),
-                "sinceChange": money(self._changed.get(key, ZERO) - position.funding),
-            },
-        }
-
-    def render_leverage(self, address: str, market: SimMarket) -> dict[str, Json]:
-        """Cross or isolated; what an isolated position has put aside is told, not enforced."""
-        account = self._exchange.pool(address, market)
-        value = int(self._exchange.ledger.leverage(account, market.symbol))
-        key = address, market.symbol
-        if key not in self._actions.isolated and not market.info["dex"]:
-            return {"type": "cross", "value": value}
-        aside = self._actions.isolated.get(key, ZERO)
-        position = self._exchange.position(account, market.symbol)
-        margin = abs(position.size) * position.entry / position.leverage + aside
-        raw = margin - position.size * position.entry
-        return {"type": "isolated", "value": value, "rawUsd": money(raw)}
+        return self.states.render_state(self.user(query), self._market.dex(query))
 
     def answer_asset(self, query: Query) -> Json:
-        return self.render_asset(self.user(query), self._market.market(query.get("coin")))
-
-    def render_asset(self, address: str, market: SimMarket) -> dict[str, Json]:
-        """Leverage of a market, and what could be traded."""
-        if market.kind != "perp":
-            raise wire.Malformed
-        mark = self._exchange.mark(market.symbol)
-        known = self.knows(address)
-        leverage: dict[str, Json] = (
-            self.render_leverage(address, market)
-            if known
-            else {"type": "cross", "value": min(20, int(market.max_leverage))}
-        )
-        free = self._exchange.free(self._exchange.pool(address, market)) if known else ZERO
-        most = max(free, ZERO) * leverage["value"] / mark if mark else ZERO
-        size = number(most // market.step * market.step)
-        return {
-            "user": address,
-            "coin": market.symbol,
-            "leverage": leverage,
-            "maxTradeSzs": [size, size],
-            "availableToTrade": [money(max(free, ZERO))] * 2,
-            "markPx": number(mark),
-        }
-
-    # ---------------------------------------------------------------- spot
-
-    def render_spot(self, address: str) -> dict[str, Json]:
-        """USDC and coins. Of one pool of money this is where it is told."""
-        if not self.knows(address):
-            return {"balances": []}
-        exchange, account = self._exchange, self._exchange.accounts[address]
-        total, held = exchange.balance(address, USDC), exchange.held(address, USDC)
-        if self._actions.mode(address) in ONE_POOL:
-            total = exchange.ledger.equity(address)
-            held = total - exchange.free(address)
-        balances = [_balance(USDC, 0, (total, held, ZERO))]
-        tokens = {market.coin: market.info["token"] for market in self._market.spots()}
-        for coin, amount in account.coins.items():
-            if coin != USDC:
-                name = tokens[coin]
-                cost = exchange.costs.get((address, coin), ZERO)
-                amounts = amount, exchange.held(address, coin), cost
-                balances.append(_balance(name, TOKENS[name][0], amounts))
-        return {"balances": balances}
+        return self.states.render_asset(self.user(query), self._market.market(query.get("coin")))
 
     # ---------------------------------------------------------------- orders and fills
 
@@ -290,7 +162,7 @@ class AccountData:
         return [form(order) for order in orders[: self._exchange.twist.page]]
 
     def open_orders(self, address: str, dex: str) -> list[SimOrder]:
-        if not self.knows(address):
+        if not self.states.knows(address):
             return []
         markets = self._exchange.markets
         found = [
@@ -305,7 +177,7 @@ class AccountData:
             raise wire.Malformed
         if isinstance(which, str):
             which = str(wire.cloid(which))
-        order = self._desk.find(address, which) if self.knows(address) else None
+        order = self._desk.find(address, which) if self.states.knows(address) else None
         if order is None or order.reason == "dropped":
             return {"status": "unknownOid"}
         return {"status": "order", "order": render.render_status(order)}
@@ -313,7 +185,7 @@ class AccountData:
     def answer_history(self, query: Query) -> Json:
         """Newest first; orders refused in the engine have a record, too."""
         address = self.user(query)
-        pools = self._exchange.pools_of(address) if self.knows(address) else []
+        pools = self._exchange.pools_of(address) if self.states.knows(address) else []
         orders = [o for name in pools for o in self._exchange.order_history(name)]
         orders.sort(key=lambda order: int(order.order_id), reverse=True)
         kept = [order for order in orders if order.reason != "dropped"]
@@ -323,7 +195,7 @@ class AccountData:
 
     def fills(self, address: str) -> list[SimFill]:
         """Oldest first."""
-        pools = self._exchange.pools_of(address) if self.knows(address) else []
+        pools = self._exchange.pools_of(address) if self.states.knows(address) else []
         found = [fill for name in pools for fill in self._exchange.fills(name)]
         return sorted(found, key=lambda fill: fill.trade_id)
 
@@ -389,7 +261,7 @@ class AccountData:
     def answer_limit(self, query: Query) -> Json:
         address = self.user(query)
         used = self._gate.allowances[address].used
-        known = self.knows(address)
+        known = self.states.knows(address)
         cap = self._gate.cap(address) if known else 10_000
         return {
             "cumVlm": money(self._gate.volume(address)) if known else "0.0",
@@ -409,7 +281,7 @@ class AccountData:
             return {"role": "subAccount", "data": {"master": self._gate.vaults[address]}}
         if address in self._gate.vault_names:
             return {"role": "vault"}
-        return {"role": "user" if self.knows(address) else "missing"}
+        return {"role": "user" if self.states.knows(address) else "missing"}
 
     def answer_agents(self, query: Query) -> Json:
         """The named ones."""
@@ -427,8 +299,8 @@ class AccountData:
                 "name": name,
                 "subAccountUser": sub,
                 "master": master,
-                "clearinghouseState": self.render_state(sub, ""),
-                "spotState": self.render_spot(sub),
+                "clearinghouseState": self.states.render_state(sub, ""),
+                "spotState": self.states.render_spot(sub),
             }
             for sub, name in self._gate.sub_names.items()
             if self._gate.vaults[sub] == master
@@ -442,23 +314,6 @@ class AccountData:
     def answer_builders(self, query: Query) -> Json:
         user = self.user(query)
         return [name for (owner, name), fee in self._gate.builders.items() if owner == user and fee]
-
-
-def _summary(
-    equity: Decimal, notional: Decimal, raw: Decimal, margin: Decimal = ZERO
-) -> dict[str, Json]:
-    return {
-        "accountValue": money(equity),
-        "totalNtlPos": money(notional),
-        "totalRawUsd": money(raw),
-        "totalMarginUsed": money(margin),
-    }
-
-
-def _balance(coin: str, token: int, amounts: tuple[Decimal, Decimal, Decimal]) -> dict[str, Json]:
-    """`amounts`: total, held back, paid for."""
-    total, hold, cost = (number(a.quantize(Decimal("0.00000001"))) for a in amounts)
-    return {"coin": coin, "token": token, "total": total, "hold": hold, "entryNtl": cost}
 
 
 def _span(query: Query) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 An address has one account of the exchange; builder dexs have a pool of their own beside it, named
 `<address> <dex>`. Spot USDC is a coin among coins. Once an account is unified, everything is one
 pool. Not simulated: the isolation of isolated margin (its mode is told, its risk is cross), margin
-tiers, and the half second or so that blocks take.
+tiers, and the tenths of a second that a block takes.
 
 Source: hyperliquid.gitbook.io, trading pages, and live payloads; read 2026-11-21.
 """
@@ -181,7 +181,7 @@ class HyperliquidExchange(SimExchange):
 
     def pools_of(self, address: str) -> list[str]:
         """Names of all accounts of an address."""
-        return [address] if address in self.unified else [pool_name(address, d) for d in DEXS]
+        return [pool_name(address, dex) for dex in DEXS]
 
     def unify(self, address: str) -> None:
         """From now on all money of an address is one pool. Positions stay where they are."""

@@ -156,9 +156,16 @@ class Gate:
         vault = envelope.vault
         if vault is None or envelope.kind in wire.VAULTLESS | crypto.USER_SIGNED.keys():
             return master
-        if vault != master and self.vaults.get(vault) != master:
-            raise Refused(f"Vault not registered: {vault}")
-        return vault
+        return self.own(master, vault)
+
+    def own(self, master: str, address: str) -> str:
+        """An address that a master may speak for: its own, or one that it leads.
+
+        Raises: Refused.
+        """
+        if address != master and self.vaults.get(address) != master:
+            raise Refused(f"Vault not registered: {address}")
+        return address
 
     # ---------------------------------------------------------------- agents
 

@@ -236,6 +236,17 @@ def render_fill(
     }
 
 
+def render_liquidation(fill: SimFill, user: str, equity: Decimal) -> dict[str, Json]:
+    """The event of whom it befell."""
+    return {
+        "lid": fill.trade_id,
+        "liquidator": NOBODY,
+        "liquidated_user": user,
+        "liquidated_ntl_pos": money(fill.price * fill.size),
+        "liquidated_account_value": money(equity),
+    }
+
+
 # --------------------------------------------------------------------------- market data
 
 

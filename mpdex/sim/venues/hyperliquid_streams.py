@@ -26,6 +26,7 @@ from mpdex.sim.records import (
     PositionChanged,
     PublicTrade,
     SimEvent,
+    SimFill,
     Traded,
 )
 from mpdex.sim.venue import SimConnection
@@ -55,6 +56,7 @@ class Block:
     updates: list[Json] = field(default_factory=list)
     fills: list[Json] = field(default_factory=list)
     canceled: list[Json] = field(default_factory=list)
+    liquidations: list[Json] = field(default_factory=list)
     fundings: list[Json] = field(default_factory=list)
     entries: list[Json] = field(default_factory=list)
 
@@ -173,8 +175,7 @@ class Streams:
             case OrderChanged():
                 self._note_order(event)
             case Traded(fill):
-                block = self._block(owner_of(fill.order.account))
-                block.fills.append(self._accounts.render_fill(fill))
+                self._note_fill(fill)
             case PositionChanged(position):
                 self._block(owner_of(position.account))
             case PublicTrade(symbol):
@@ -195,6 +196,14 @@ class Streams:
         block.updates.append(render.render_update(order, word, event.time_ns))
         if event.cause == "ended" and order.reason not in BY_USER:
             block.canceled.append({"coin": order.symbol, "oid": int(order.order_id)})
+
+    def _note_fill(self, fill: SimFill) -> None:
+        address = owner_of(fill.order.account)
+        block = self._block(address)
+        block.fills.append(self._accounts.render_fill(fill))
+        if fill.order.reason == "liquidation":
+            equity = self._exchange.equity(fill.order.account)
+            block.liquidations.append(render.render_liquidation(fill, address, equity))
 
     def note_funding(self, address: str, payment: dict[str, Json]) -> None:
         self._block(address).fundings.append(payment)
@@ -226,9 +235,9 @@ class Streams:
         if block.updates:
             self._push("orderUpdates", block.updates, "order", type="orderUpdates", user=address)
         self._flush_fills(address, block)
-        for payment in block.fundings:
-            data = {"funding": payment}
-            self._push("user", data, "funding", type="userEvents", user=address)
+        for name, rows in (("liquidation", block.liquidations), ("funding", block.fundings)):
+            for row in rows:
+                self._push("user", {name: row}, "funding", type="userEvents", user=address)
         self._flush_rows(address, "userFundings", "fundings", block.fundings)
         name = "userNonFundingLedgerUpdates"
         self._flush_rows(address, name, "nonFundingLedgerUpdates", block.entries)
@@ -272,10 +281,10 @@ class Streams:
         accounts, user, dex = self._accounts, asked["user"], asked.get("dex", "")
         match asked["type"]:
             case "clearinghouseState":
-                state = accounts.render_state(user, dex)
+                state = accounts.states.render_state(user, dex)
                 return {"dex": dex, "user": user, "clearinghouseState": state}
             case "allDexsClearinghouseState":
-                states = [[dex, accounts.render_state(user, dex)] for dex in DEXS]
+                states = [[dex, accounts.states.render_state(user, dex)] for dex in DEXS]
                 return {"user": user, "clearinghouseStates": states}
             case "openOrders":
                 orders = accounts.open_orders(user, dex)
@@ -284,14 +293,14 @@ class Streams:
             case "spotState":
                 return {"user": user, "spotState": self._render_spot(user)}
             case "activeAssetData":
-                return accounts.render_asset(user, self._market.market(asked["coin"]))
+                return accounts.states.render_asset(user, self._market.market(asked["coin"]))
             case "twapStates":
                 return {"dex": dex, "user": user, "states": []}
             case _:
                 return self._web_data(user)
 
     def _render_spot(self, user: str) -> dict[str, Json]:
-        state = self._accounts.render_spot(user)
+        state = self._accounts.states.render_spot(user)
         after = [[b["token"], b["total"]] for b in state["balances"] if not b["token"]]
         return {**state, "tokenToAvailableAfterMaintenance": after}
 
