@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 
 from mpdex.errors import (
     AuthError,
-    BadOrder,
     MissingCredentials,
     MpdexError,
     ProtocolError,
