@@ -322,7 +322,7 @@ class BackpackSim(SimVenue):
         return self._proven(crypto.SUBSCRIBE, {}, (key, signature, stamp, window))
 
     def render_event(self, event: SimEvent) -> None:
-        self.market.note(event)
+        self.market.recent.note(event)
         match event:
             case Traded(fill):
                 self.accounts.note_fill(fill)

@@ -5,13 +5,13 @@ Source: docs.backpack.exchange, "Markets", "Trades", "System"; read 2026-11-21.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from itertools import groupby
 
 from mpdex.sim.exchange import SimExchange
-from mpdex.sim.records import ZERO, MarkChanged, PublicTrade, SimEvent, SimMarket
+from mpdex.sim.recent import Recent
+from mpdex.sim.records import ZERO, MarkChanged, PublicTrade, SimMarket
 from mpdex.sim.venues import backpack_render as render
 from mpdex.sim.venues.backpack_wire import (
     BAD_SYMBOL,
@@ -78,10 +78,7 @@ class MarketData:
     def __init__(self, exchange: SimExchange, flush: Callable[[str], None]) -> None:
         self._exchange = exchange
         self._flush = flush
-        self._trades: dict[str, deque[PublicTrade]] = defaultdict(
-            lambda: deque(maxlen=LONGEST_PAGE)
-        )
-        self._index: dict[str, Decimal] = {}
+        self.recent = Recent(LONGEST_PAGE)
         self.answers: dict[str, Callable[[Query], Json]] = {
             "/api/v1/status": lambda _: {"message": None, "status": "Ok"},
             "/api/v1/ping": lambda _: "pong",
@@ -98,14 +95,6 @@ class MarketData:
             "/api/v1/fundingRates": self.answer_funding_rates,
             "/api/v1/klines": self.answer_klines,
         }
-
-    def note(self, event: SimEvent) -> None:
-        """Remember what later answers need."""
-        match event:
-            case PublicTrade(symbol):
-                self._trades[symbol].append(event)
-            case MarkChanged(symbol, _, index):
-                self._index[symbol] = index
 
     # ---------------------------------------------------------------- facts
 
@@ -124,7 +113,7 @@ class MarketData:
 
     def last_price(self, symbol: str) -> Decimal:
         """Of the last trade; the mark before there was one."""
-        trades = self._trades[symbol]
+        trades = self.recent.trades[symbol]
         return trades[-1].price if trades else self._exchange.mark(symbol)
 
     def next_funding_ms(self, market: SimMarket) -> int:
@@ -191,7 +180,7 @@ class MarketData:
 
     def render_ticker(self, market: SimMarket) -> dict[str, Json]:
         """Of the trades remembered, where the venue takes a day's."""
-        trades = self._trades[market.symbol]
+        trades = self.recent.trades[market.symbol]
         prices = [trade.price for trade in trades] or [self._exchange.mark(market.symbol)]
         change = prices[-1] - prices[0]
         share = (change / prices[0]).quantize(Decimal("0.000001")) if prices[0] else ZERO
@@ -212,7 +201,7 @@ class MarketData:
         return [
             {
                 "fundingRate": render.number(self._exchange.funding_rate(market.symbol)),
-                "indexPrice": render.number(self._index.get(market.symbol, ZERO)),
+                "indexPrice": render.number(self.recent.index.get(market.symbol, ZERO)),
                 "markPrice": render.number(self._exchange.mark(market.symbol)),
                 "nextFundingTimestamp": self.next_funding_ms(market),
                 "symbol": market.symbol,
@@ -251,7 +240,7 @@ class MarketData:
 
     def answer_trades(self, query: Query) -> Json:
         """Newest first."""
-        trades = [*reversed(self._trades[self.market(query).symbol])]
+        trades = [*reversed(self.recent.trades[self.market(query).symbol])]
         limit = parse_count(query, "limit", 100, LONGEST_PAGE)
         offset = parse_count(query, "offset", 0, 10**9)
         return [render.render_trade(trade) for trade in trades[offset : offset + limit]]
@@ -273,7 +262,7 @@ class MarketData:
         since = parse_count(query, "startTime", 0, 10**12)
         until = parse_count(query, "endTime", 10**12, 10**12)
         step = seconds * 10**9
-        grouped = groupby(self._trades[market.symbol], lambda trade: trade.time_ns // step)
+        grouped = groupby(self.recent.trades[market.symbol], lambda trade: trade.time_ns // step)
         return [
             _candle(start * step, step, list(trades))
             for start, trades in grouped

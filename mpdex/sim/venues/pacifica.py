@@ -14,9 +14,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from mpdex.sim.models import LatencyModel, Timers
+from mpdex.sim.models import LatencyModel
 from mpdex.sim.records import SimEvent
 from mpdex.sim.venue import Budget, Handler, SimConnection, SimReply, SimRequest, SimVenue
 from mpdex.sim.venues import pacifica_credits as credits
@@ -105,23 +105,15 @@ class PacificaSim(SimVenue):
     }
     exchange: PacificaTruth
 
-    def __init__(
-        self,
-        exchange: PacificaTruth,
-        *,
-        clock: Clock,
-        rng: random.Random,
-        latency: LatencyModel,
-        timers: Timers,
-    ) -> None:
-        super().__init__(exchange, clock=clock, rng=rng, latency=latency, timers=timers)
+    def __init__(self, exchange: PacificaTruth, **world: Any) -> None:
+        super().__init__(exchange, **world)
         self.market = MarketData(exchange)
         self.history = History(exchange)
         self.desk = OrderDesk(exchange, self.market)
-        self.accounts = AccountData(exchange, self.market, self.history, rng)
-        self.streams = Streams(exchange, timers, self.market, self.accounts, self.history)
-        self.commands = Commands(clock, self.accounts, self.desk)
-        self._calls = Calls(clock, self.commands, ROOT)
+        self.accounts = AccountData(exchange, self.market, self.history, self.rng)
+        self.streams = Streams(exchange, self.timers, self.market, self.accounts, self.history)
+        self.commands = Commands(self.clock, self.accounts, self.desk)
+        self._calls = Calls(self.clock, self.commands, ROOT)
         self._sockets: set[int] = set()
         for account in exchange.accounts:
             self.accounts.agents[account].append(self.agent(account).address)
@@ -327,7 +319,7 @@ class PacificaSim(SimVenue):
         return self.budget if self._known_key(conn.headers) else None
 
     def render_event(self, event: SimEvent) -> None:
-        self.market.note(event)
+        self.market.recent.note(event)
         self.streams.render(event)
 
     def issued(self) -> Iterable[str]:

@@ -7,12 +7,12 @@ Source: docs.pacifica.fi, "Markets", "Fees"; live answers recorded in 2026; read
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from mpdex.sim.numerals import number
-from mpdex.sim.records import ZERO, MarkChanged, PublicTrade, SimEvent, SimMarket
+from mpdex.sim.recent import Recent
+from mpdex.sim.records import ZERO, SimMarket
 from mpdex.sim.venues import pacifica_render as render
 from mpdex.sim.venues.pacifica_truth import PacificaTruth
 from mpdex.sim.venues.pacifica_wire import (
@@ -27,7 +27,7 @@ Query = Mapping[str, str]
 LEVELS = (1, 10, 100, 1000, 10_000)
 HOUR_NS = 3_600 * 10**9
 RECENT = 100
-# (14-day volume above which it holds), maker, taker
+# Maker and taker rates, by fee level.
 TIERS = (
     ("0.00015", "0.0004"),
     ("0.00012", "0.00038"),
@@ -48,8 +48,7 @@ class MarketData:
 
     def __init__(self, exchange: PacificaTruth) -> None:
         self._exchange = exchange
-        self._trades: dict[str, deque[PublicTrade]] = defaultdict(lambda: deque(maxlen=RECENT))
-        self._index: dict[str, Decimal] = {}
+        self.recent = Recent(RECENT)
         self.answers: dict[str, Callable[[Query], Json]] = {
             "/info": self.answer_info,
             "/info/prices": lambda _: render.envelope(self.render_prices()),
@@ -58,14 +57,6 @@ class MarketData:
             "/trades": self.answer_trades,
             "/funding_rate/history": self.answer_rates,
         }
-
-    def note(self, event: SimEvent) -> None:
-        """Remember what later answers need."""
-        match event:
-            case PublicTrade(symbol):
-                self._trades[symbol].append(event)
-            case MarkChanged(symbol, _, index):
-                self._index[symbol] = index
 
     def market(self, symbol: Json) -> SimMarket:
         """A market; its name is case sensitive."""
@@ -99,14 +90,14 @@ class MarketData:
         symbol, exchange = market.symbol, self._exchange
         mark, rate = exchange.mark(symbol), number(exchange.funding_rate(symbol))
         held = (abs(account.size(symbol)) for account in exchange.accounts.values())
-        volume = sum((t.price * t.size for t in self._trades[symbol]), ZERO)
+        volume = sum((t.price * t.size for t in self.recent.trades[symbol]), ZERO)
         return {
             "funding": rate,
             "mark": number(mark),
             "mid": number(self._mid(symbol)),
             "next_funding": rate,
             "open_interest": number(sum(held, ZERO)),
-            "oracle": number(self._index.get(symbol, mark)),
+            "oracle": number(self.recent.index.get(symbol, mark)),
             "symbol": symbol,
             "timestamp": exchange.clock.now_ms(),
             "volume_24h": number(volume),
@@ -141,9 +132,9 @@ class MarketData:
 
     def answer_trades(self, query: Query) -> Json:
         """Newest first; all markets if none is named (UNVERIFIED)."""
-        wanted = [self.market(query["symbol"]).symbol] if "symbol" in query else self._trades
+        wanted = [self.market(query["symbol"]).symbol] if "symbol" in query else self.recent.trades
         trades = sorted(
-            (trade for symbol in list(wanted) for trade in self._trades[symbol]),
+            (trade for symbol in list(wanted) for trade in self.recent.trades[symbol]),
             key=lambda trade: -trade.trade_id,
         )
         data = [render.render_public_trade(trade) for trade in trades[:RECENT]]
@@ -156,7 +147,7 @@ class MarketData:
         ended = self._exchange.clock.now_ns() // HOUR_NS * HOUR_NS
         bid, ask = self._exchange.best(market.symbol)
         row = {
-            "oracle_price": number(self._index.get(market.symbol, mark)),
+            "oracle_price": number(self.recent.index.get(market.symbol, mark)),
             "bid_impact_price": number(bid or ZERO),
             "ask_impact_price": number(ask or ZERO),
             "funding_rate": number(rate),
