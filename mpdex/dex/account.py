@@ -47,4 +47,5 @@ class AccountMethods(DexCore):
         market = self._markets[symbol]
         now_ns = self.venue_clock.now_ns()
         await self._command(self.encode_leverage(market, to_decimal(leverage), now_ns))
+        await self._caught_up()
         return await self.get_leverage_info(symbol)

@@ -66,6 +66,8 @@ _REMEMBERED = 1000
 class DexCore(Translation):
     """What every public method stands on."""
 
+    _answered_at: float | None = None  # the last command, in the clock's monotonic seconds
+
     def __init__(
         self,
         *,
@@ -364,6 +366,8 @@ class DexCore(Translation):
 
     def _failure(self, status: int, answer: Json, request: Request) -> MpdexError | None:
         error = self.decode_error(status, answer, request)
+        if request.command:
+            self._answered_at = self.clock.monotonic()
         if error is None or self._nonces is None or request.nonce is None:
             return error
         if isinstance(error, NonceRefused):
@@ -371,6 +375,16 @@ class DexCore(Translation):
         elif self.spares_nonce(error):
             self._nonces.spare(request.nonce)
         return error
+
+    async def _caught_up(self) -> None:
+        """Waits until what the last answered command did shows, where that takes time."""
+        if self._answered_at is None or not self.SPEC.reads_lag_ms:
+            return
+        left = self._answered_at + self.SPEC.reads_lag_ms / 1000 - self.clock.monotonic()
+        if left > 0:
+            import asyncio
+
+            await asyncio.sleep(left)
 
     def _numbered(self, request: Request) -> Awaitable[Json]:
         """A command that takes a nonce: at once, unless the venue has to be asked for it."""

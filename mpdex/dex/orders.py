@@ -153,6 +153,7 @@ class OrderMethods(AccountMethods, MarketMethods):
         """
         market = self._markets[symbol]
         if open_orders is None:
+            await self._caught_up()
             open_orders = await self.get_open_orders(symbol)
             bulk = self.encode_cancel_all(market)
             if bulk is not None:
@@ -175,6 +176,7 @@ class OrderMethods(AccountMethods, MarketMethods):
     ) -> Order | None:
         """Closes a position at market. None: there was none."""
         if position is None:
+            await self._caught_up()
             position = await self.get_position(symbol)
         if not position:
             return None
