@@ -58,13 +58,14 @@ WEIGHTS = {
     **dict.fromkeys(("/api/v1/trades", "/api/v1/recentTrades"), 600),
 }
 USUAL_WEIGHT = 300
+ACCOUNT = "/api/v1/account"
 # Fault op of each call; what is not here cannot be bent.
 OPS = {
     "/api/v1/accountOrders": "query_order",
     "/api/v1/accountInactiveOrders": "query_order",
     "/api/v1/accountActiveOrders": "query_open",
     "/api/v1/trades": "query_fills",
-    "/api/v1/account": "query_positions",
+    ACCOUNT: "query_positions",
 }
 TX_OPS = {
     wire.CREATE: "place",
@@ -149,8 +150,8 @@ class LighterSim(SimVenue):
     def keys(self) -> KeyRing:
         proves = self.proves and not os.environ.get(HASH_ONLY)
         keys = KeyRing(self.clock, CHAIN_ID, proves)
-        public = crypto.public_key(crypto.throwaway_key(API_KEY))
         for account in self.exchange.accounts:
+            public = crypto.public_key(crypto.throwaway_key(account))
             keys.register(account, API_KEY, public, nonce=self.rng.randrange(1, 1000))
         return keys
 
@@ -193,10 +194,11 @@ class LighterSim(SimVenue):
         return {"rest": f"http://127.0.0.1:{port}", "ws": f"ws://127.0.0.1:{port}/stream"}
 
     def credentials(self) -> dict[str, str]:
+        account = next(iter(self.exchange.accounts))
         return {
-            "account_index": next(iter(self.exchange.accounts)),
+            "account_index": account,
             "api_key_index": str(API_KEY),
-            "private_key": crypto.throwaway_key(API_KEY),
+            "private_key": crypto.throwaway_key(account),
         }
 
     def routes(self) -> Iterable[tuple[str, str, Handler]]:
@@ -214,6 +216,8 @@ class LighterSim(SimVenue):
         if request.path in (SEND, SEND_BATCH):
             first = _first(request)
             return TX_OPS.get(first.kind, "") if first else ""
+        if request.path == ACCOUNT and "active_only" not in request.query:
+            return "query_balance"  # with it, only the positions are of interest
         return "meta" if request.path in self.market.answers else OPS.get(request.path, "")
 
     def scope_of(self, request: SimRequest) -> tuple[str, str, int]:

@@ -168,7 +168,11 @@ class AccountData:
                 raise invalid("by")
         if not own:
             raise Refusal(21100)
-        return {"code": 200, "total": len(own), "accounts": [self._detailed(a) for a in own]}
+        accounts = [self._detailed(a) for a in own]
+        if query.get("active_only", "").lower() == "true":
+            for account in accounts:
+                account["positions"] = [p for p in account["positions"] if Decimal(p["position"])]
+        return {"code": 200, "total": len(accounts), "accounts": accounts}
 
     def _short(self, account: str) -> dict[str, Json]:
         orders = self.open_orders(account)
@@ -242,9 +246,11 @@ class AccountData:
         return locked
 
     def exposures(self, account: str) -> list[render.Exposure]:
-        """Positions, flat ones too where there has been one."""
-        holder = self._exchange.accounts[account]
-        return [self.exposure(self._exchange.position(account, s)) for s in holder.holdings]
+        """Positions, flat ones too where there has been one or a leverage was set."""
+        held = self._exchange.accounts[account].holdings
+        set_up = [symbol for owner, symbol in self._desk.set_up if owner == account]
+        symbols = dict.fromkeys([*held, *set_up])
+        return [self.exposure(self._exchange.position(account, s)) for s in symbols]
 
     def exposure(self, position: SimPosition) -> render.Exposure:
         account, symbol = position.account, position.symbol
@@ -288,6 +294,7 @@ class AccountData:
     def _past(self, account: str, query: Query) -> list[SimOrder]:
         """Ended orders, newest first."""
         wanted = self._symbol(query)
+        self._exchange.expire_due()
         ended = [o for o in self._exchange.order_history(account, wanted) if not o.live]
         return [o for o in reversed(ended) if self.visible(o)]
 

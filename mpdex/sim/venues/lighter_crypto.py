@@ -206,9 +206,6 @@ def challenge(commitment: bytes, message: bytes) -> int:
     return int.from_bytes(to_bytes(hashed), "little") % ORDER
 
 
-def throwaway_key(index: int) -> str:
-    """The private key behind an API key of this number in every simulated account.
-
-    It guards nothing. It is the same everywhere because a table of a key's multiples is dear.
-    """
-    return hashlib.sha512(f"simulated lighter {index}".encode()).hexdigest()[: 2 * SIZE]
+def throwaway_key(account: str) -> str:
+    """The private key behind the API key of a simulated account; it guards nothing."""
+    return hashlib.sha512(f"simulated lighter {account}".encode()).hexdigest()[: 2 * SIZE]

@@ -62,6 +62,7 @@ class OrderDesk:
         self._taker_mode = 0
         self.cancel_all_ms: dict[str, int] = {}
         self.isolated: dict[tuple[str, str], Decimal] = {}
+        self.set_up: dict[tuple[str, str], None] = {}  # markets with a leverage of their own
         self.handlers: dict[int, Callable[[Accepted], str]] = {
             wire.CREATE: self._create,
             wire.CANCEL: self._cancel,
@@ -273,6 +274,7 @@ class OrderDesk:
             raise Refusal(21613)
         self._set_mode(account, market.symbol, bool(isolated))
         self._exchange.set_leverage(account, market.symbol, Decimal(10_000) / fraction)
+        self.set_up[account, market.symbol] = None
         return ""
 
     def _set_mode(self, account: str, symbol: str, isolated: bool) -> None:
