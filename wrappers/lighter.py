@@ -152,6 +152,8 @@ class LighterExchange(MultiPerpDexMixin, MultiPerpDex):
         # UNVERIFIED: that two percent are within the venue's own band around the mark.
         market_bound_bps=Decimal(200),
         request_bound_ms=LIFE_MS,
+        reports_dropped=False,  # a reduce-only order that would not reduce
+        reads_lag_ms=600,  # UNVERIFIED: twice the latency of the slowest tier
     )
     BOOK_SNAPSHOT = "stream"
     SERVER_TIME_STEP_MS = 1000
@@ -426,8 +428,12 @@ class LighterExchange(MultiPerpDexMixin, MultiPerpDex):
     # ----------------------------------------------------------------- account
 
     def encode_positions(self, market: Market | None) -> Request:
+        """Without the markets that only have a leverage set."""
+        return self._whole_account(active_only="true")
+
+    def _whole_account(self, **more: str) -> Request:
         query = {"by": "index", "value": self.keys.get("account_index", "")}
-        return self._read(_ACCOUNT, query, signed=True)
+        return self._read(_ACCOUNT, {**query, **more}, signed=True)
 
     @checked
     def decode_positions(self, answer: Json) -> list[Position]:
@@ -436,7 +442,7 @@ class LighterExchange(MultiPerpDexMixin, MultiPerpDex):
         return [position for position in found if position is not None]
 
     def encode_collateral(self) -> Request:
-        return self.encode_positions(None)
+        return self._whole_account()
 
     @checked
     def decode_collateral(self, answer: Json) -> Collateral:
@@ -452,7 +458,7 @@ class LighterExchange(MultiPerpDexMixin, MultiPerpDex):
 
     def encode_leverage_info(self, market: Market) -> Request:
         _need_perp(market, "get_leverage_info")
-        return self.encode_positions(market)
+        return self._whole_account()
 
     @checked
     def decode_leverage_info(self, answer: Json, market: Market) -> LeverageInfo:
