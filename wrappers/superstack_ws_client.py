@@ -2,8 +2,8 @@
 
 The second hop of a command goes over the account's socket: the signed body, as it came.
 
-Sources: docs.superstack.xyz, "Exchange Endpoint"; hyperliquid.gitbook.io, "Websocket"; read
-2026-11-21.
+Sources: docs.superstack.xyz, "Exchange Endpoint"; hyperliquid.gitbook.io, "Websocket";
+read 2026-11-21.
 """
 
 from __future__ import annotations
