@@ -456,6 +456,8 @@ def test_a_signature_changes_nothing_but_the_headers() -> None:
         call="c",
         body=b"b",
         headers={"X-Broker-Id": "1"},
+        nonce=1,
+        client_id="1",
     )
     defaults = Request("GET", "/")
     names = [field.name for field in fields(Request)]

@@ -82,7 +82,7 @@ class BackpackAuth:
         }
         if request.headers:
             headers = {**request.headers, **headers}
-        return _with_headers(request, headers)
+        return request.proved(request.body, headers)
 
     def signing_text(self, request: Request, now_ms: int) -> str:
         """What is signed for a request, as text."""
@@ -122,25 +122,6 @@ def _instructed(instruction: str, fields: Mapping[str, Json]) -> str:
         if value is not None
     ]
     return "&".join([f"instruction={instruction}", *parts])
-
-
-def _with_headers(request: Request, headers: dict[str, str]) -> Request:
-    """`dataclasses.replace`, which takes more than twice as long and is on every order's path."""
-    return Request(
-        request.method,
-        request.path,
-        request.json,
-        request.query,
-        request.host,
-        request.signed,
-        request.scope,
-        request.weight,
-        request.lane,
-        request.command,
-        request.call,
-        request.body,
-        headers,
-    )
 
 
 def _plain(value: Json) -> str:

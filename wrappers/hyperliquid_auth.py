@@ -13,7 +13,6 @@ hyperliquid-python-sdk 0.24.0; read 2026-11-21.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from mpdex.errors import MissingCredentials, UsageError
@@ -79,12 +78,10 @@ class HyperliquidAuth:
         """The request with its final body; `request.body` is its action as JSON."""
         nonce = now_ms if request.nonce is None else request.nonce
         if request.json["type"] in WALLET_ACTIONS:
-            key = self._wallet or self._key
-            return replace(
-                request, body=wallet_body(key, request.json, nonce, testnet=self._testnet)
-            )
+            testnet = self._testnet
+            return request.proved(wallet_body(self._wallet, request.json, nonce, testnet=testnet))
         late_ms = expires_ms(request.json, now_ms, *self._bounds_ms)
-        return replace(request, body=self.body(request.json, request.body, nonce, late_ms))
+        return request.proved(self.body(request.json, request.body, nonce, late_ms))
 
     def body(
         self, action: Mapping[str, Json], text: bytes, nonce: int, expires_ms: int | None

@@ -12,6 +12,8 @@ import re
 from decimal import Decimal
 from typing import Final
 
+import msgspec
+
 from mpdex.errors import BadOrder, ProtocolError, Unsupported
 from mpdex.types import (
     CancelRequest,
@@ -74,7 +76,9 @@ class HyperliquidBase(HyperliquidFacts):
         nonce: int | None = None,
         call: str = CALL,
     ) -> Request:
-        """A command. Its keys are in the order in which they are hashed; the proof comes later."""
+        """A command. Its keys are in the order in which they are hashed; the proof comes later,
+        around the action's JSON in `body`.
+        """
         return Request(
             "POST",
             EXCHANGE,
@@ -84,6 +88,7 @@ class HyperliquidBase(HyperliquidFacts):
             weight=weight,
             command=True,
             call=call,
+            body=msgspec.json.encode(action),
             nonce=nonce,
         )
 
