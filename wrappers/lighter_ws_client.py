@@ -275,6 +275,7 @@ class LighterAccountClient(LighterWSClient):
 
     CHANNELS = frozenset(_ACCOUNT_CHANNELS)
     PRIVATE = True
+    RENEW_AHEAD = 50.0  # less than the minute for which an ending token is still handed out
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
