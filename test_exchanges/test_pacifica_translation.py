@@ -330,7 +330,7 @@ def test_an_order_is_looked_for_by_client_id_in_three_places() -> None:
     ]
     assert (ended.query or {})["account"] == ACCOUNT
     assert (traded.query or {})["symbol"] == "ETH"
-    assert (resting.weight, ended.weight, traded.weight) == (10, 120, 120)
+    assert (resting.weight, ended.weight, traded.weight) == (10, 30, 30)
     others = [{**HISTORY, "order_id": 1, "client_order_id": None}]
     assert VENUE.decode_order_query(answered(others), query) is None
     found = VENUE.decode_order_query(answered([*others, HISTORY]), query)
@@ -507,7 +507,7 @@ def test_what_it_may_spend_depends_on_who_asks() -> None:
     assert PacificaExchange(**keys, credits=600).limits == {"default": Limit(6000, 60.0)}
     assert known.encode_markets()[0].headers == {"PF-API-KEY": "AbCdEfGh_2mT8x"}
     assert known.encode_cancel_all(MARKET).headers == {"PF-API-KEY": "AbCdEfGh_2mT8x"}
-    assert known.encode_fills(None, 0, None).weight == 40
+    assert known.encode_fills(None, 0, None).weight == 10
     assert VENUE.encode_markets()[0].headers == {}
     assert PacificaWSClient(keys=known.keys).handshake_headers() == {"PF-API-KEY": "AbCdEfGh_2mT8x"}
     assert PacificaWSClient(keys=keys).handshake_headers() == {}

@@ -53,9 +53,10 @@ __all__ = ["PacificaBase", "PacificaFrames"]
 # Everything is counted in tenths of a credit, as the venue's own headers are.
 STANDARD: Final = 10
 HALF: Final = 5  # a cancel
-# A history costs 3 to 12 credits, with an API config key 1 to 4, growing with what it finds.
-HISTORY: Final = 120
-HISTORY_WITH_KEY: Final = 40
+# A history costs 3 to 12 credits, with an API config key 1 to 4, growing with what it finds. The
+# least is counted here: what it was more is seen in the header that each answer has.
+HISTORY: Final = 30
+HISTORY_WITH_KEY: Final = 10
 LIMIT: Final = Limit(1000, 60.0)  # of an address without a key
 LIMIT_WITH_KEY: Final = Limit(3000, 60.0)  # and more by fee tier
 PAGE: Final = 100  # entries of a history: the default. UNVERIFIED: whether more are given
@@ -273,7 +274,7 @@ class PacificaBase(Translation):
 
     @property
     def _history(self) -> int:
-        """What a page of a history may cost."""
+        """What a page of a history costs at least."""
         return HISTORY_WITH_KEY if self.keys.get("api_config_key") else HISTORY
 
     def _get(self, path: str, weight: int = STANDARD, **query: str) -> Request:
