@@ -34,5 +34,5 @@ async def log_in(
         return await LoginPage(venue, challenge, port=port).ask(invite)
 
     async with opened([venue], "live" if at is None else "sim", at=at) as dexes:
-        await dexes[venue].sign_in(ask)
-    return {"venue": venue, "session": "kept"}
+        kept = await dexes[venue].sign_in(ask)
+    return {"venue": venue, "session": kept or "good, and not kept: the venue is simulated"}

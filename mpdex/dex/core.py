@@ -467,13 +467,15 @@ class DexCore(Translation):
         if self.read_only and request.signed:
             raise MissingCredentials(f"{request} needs keys; opened read-only", venue=self.name)
 
-    async def sign_in(self, prove: Callable[[Challenge], Awaitable[WalletProof]]) -> None:
+    async def sign_in(self, prove: Callable[[Challenge], Awaitable[WalletProof]]) -> str:
         """Logs in with a signature made elsewhere, in a wallet; the session is kept.
 
+        Returns: where; "" for a simulated venue.
         Raises: Unsupported where the venue has no such login; AuthError; what `prove` raises.
         """
         challenge = self.decode_challenge(await self._rest.send_raw(self.encode_challenge()))
         await self._logged_in(self.encode_proof(challenge, await prove(challenge)))
+        return "" if self._kept is None else str(self._kept.path(self.account_id))
 
     async def _login(self) -> Session:
         try:
@@ -505,7 +507,10 @@ class DexCore(Translation):
 
     @cached_property
     def _kept(self) -> SessionStore | None:
-        if not self.SPEC.keeps_session:
+        """None, too, where an endpoint is not encrypted: it is a simulated one."""
+        shown_to = self.SPEC.session_hosts or self.endpoints
+        encrypted = all(self.endpoints[host].startswith(("https:", "wss:")) for host in shown_to)
+        if not (self.SPEC.keeps_session and encrypted):
             return None
         from mpdex.utils.session_store import SessionStore
 

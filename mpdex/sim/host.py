@@ -474,7 +474,10 @@ def _set(answered: asyncio.Future[Json | Lost], answer: Json | Lost) -> None:
 def _response(reply: SimReply) -> web.Response:
     body, kind = reply.encode()
     headers = {"Content-Type": kind, **reply.headers}
-    return web.Response(status=reply.status, body=body, headers=headers)
+    response = web.Response(status=reply.status, body=body, headers=headers)
+    for cookie in reply.cookies:
+        response.headers.add("Set-Cookie", cookie)
+    return response
 
 
 def _cut(request: web.BaseRequest) -> web.Response:

@@ -59,12 +59,16 @@ class SimRequest:
 
 @dataclass(frozen=True, slots=True)
 class SimReply:
-    """One REST answer. `body`: bytes and text go as they are, anything else as JSON."""
+    """One REST answer. `body`: bytes and text go as they are, anything else as JSON.
+
+    `cookies`: a `Set-Cookie` header each, beside those of `headers`.
+    """
 
     body: Json = None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = ""
+    cookies: tuple[str, ...] = ()
 
     def encode(self) -> tuple[bytes, str]:
         """The bytes and their content type."""
