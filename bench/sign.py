@@ -1,8 +1,8 @@
 """From an order in our words to the bytes of the request, beside one curve call and one hash.
 
-The floor is what no implementation can avoid: for GRVT one recoverable secp256k1 signature of one
-Keccak-256 digest, for Backpack and Pacifica one Ed25519 signature of a text of the same length and
-one SHA-256 of it.
+The floor is what no implementation can avoid: for GRVT and Hyperliquid one recoverable secp256k1
+signature of one Keccak-256 digest, for Backpack and Pacifica one Ed25519 signature of a text of the
+same length and one SHA-256 of it.
 "signer" is the proof alone, "whole" is everything from `OrderRequest` to the signed body.
 """
 
@@ -22,20 +22,20 @@ from bench.parties import SEED, exchange, first_id, market, order
 
 NOW_NS = 1_790_000_000 * 10**9
 NOW_MS = NOW_NS // 10**6
+HASHES = {"grvt": 4, "backpack": 0, "hyperliquid": 3, "pacifica": 0}  # of one order
 TARGETS = {"signer": 1.5, "whole": 2.5}
 TARGETS_ED25519 = {"signer": 1.3, "whole": 2.0}
 TARGETS_BASE58 = {"signer": 1.6, "whole": 2.0}  # the signature is written in Base58
 
 
 def evm() -> list[Row]:
-    """GRVT."""
-    from coincurve import PrivateKey
-    from sha3 import keccak_256
+    """GRVT and Hyperliquid."""
+    return [*_grvt(), *_hyperliquid()]
 
+
+def _grvt() -> list[Row]:
     from wrappers import grvt_auth as auth
 
-    data = bytes(range(200))
-    sign = PrivateKey(SEED).sign_recoverable
     dex = exchange("grvt")
     key, draft = dex._signer, _draft(dex)
     ids = itertools.count(first_id("grvt"))
@@ -45,12 +45,31 @@ def evm() -> list[Row]:
     def signer() -> object:
         return key.prove(auth.hash_order(draft), draft.nonce, draft.expiration_ns)
 
-    def floor() -> object:
-        return sign(keccak_256(data).digest(), hasher=None)
+    candidates = {"grvt signer": signer, "grvt whole": whole}
+    return side_by_side("sign.evm", _one_secp256k1(), candidates, _named("grvt", TARGETS))
 
-    return side_by_side(
-        "sign.evm", floor, {"grvt signer": signer, "grvt whole": whole}, _named("grvt", TARGETS)
-    )
+
+def _hyperliquid() -> list[Row]:
+    dex = exchange("hyperliquid")
+    whole = _whole(dex, itertools.count(first_id("hyperliquid")))
+    request = dex.encode_order(order("hyperliquid", 7), market(dex), NOW_NS)
+    _check_action(dex.sign(request, NOW_MS))
+    auth, late_ms = dex._auth, NOW_MS + 3000
+
+    def signer() -> object:
+        return auth.prove(request.json, NOW_MS, late_ms)
+
+    candidates = {"hyperliquid signer": signer, "hyperliquid whole": whole}
+    return side_by_side("sign.evm", _one_secp256k1(), candidates, _named("hyperliquid", TARGETS))
+
+
+def _one_secp256k1() -> Callable[[], object]:
+    from coincurve import PrivateKey
+    from sha3 import keccak_256
+
+    data = bytes(range(200))
+    sign = PrivateKey(SEED).sign_recoverable
+    return lambda: sign(keccak_256(data).digest(), hasher=None)
 
 
 def ed25519() -> list[Row]:
@@ -115,7 +134,7 @@ def _one_ed25519(text: bytes) -> Callable[[], object]:
 def counts() -> list[Row]:
     """Curve calls, hashes and key objects of one order, the keys being warm."""
     rows = []
-    for venue, hashes in (("grvt", 4), ("backpack", 0), ("pacifica", 0)):
+    for venue, hashes in HASHES.items():
         found = _count_one(venue)
         rows += [
             _exactly("sign.counts", f"{venue}: curve calls", found["curve"], 1),
@@ -149,6 +168,7 @@ def _counted(found: Counter[str]) -> Iterator[None]:
     import coincurve
     from nacl import bindings
 
+    from mpdex.utils import hyperliquid_signing
     from mpdex.utils.signing import eip712
     from wrappers import grvt_auth
 
@@ -169,6 +189,7 @@ def _counted(found: Counter[str]) -> Iterator[None]:
         patch.object(coincurve, "PrivateKey", Key),
         patch.object(eip712, "keccak256", keccak),
         patch.object(grvt_auth, "keccak256", keccak),
+        patch.object(hyperliquid_signing, "keccak256", keccak),
         patch.object(bindings, "crypto_sign", _wrapped(found, "curve", bindings.crypto_sign)),
         patch.object(
             bindings,
@@ -239,8 +260,25 @@ def _check_evm(request: Any) -> None:
         builder=None,
     )
     proof = parsed.signature
-    signer = crypto.recover(digest, proof.r, proof.s, proof.v)
-    if signer != crypto.address_of(int.from_bytes(SEED, "big")):
+    _check_signer(digest, proof.r, proof.s, proof.v)
+
+
+def _check_action(request: Any) -> None:
+    """As above, by the simulated Hyperliquid."""
+    import msgspec
+
+    from mpdex.sim.venues import hyperliquid_crypto as crypto
+
+    body = msgspec.json.decode(request.body)
+    hashed = crypto.action_hash(body["action"], body["nonce"], None, body["expiresAfter"])
+    r, s = (int(body["signature"][name], 16) for name in "rs")
+    _check_signer(crypto.l1_digest(hashed, "a"), r, s, body["signature"]["v"])
+
+
+def _check_signer(digest: bytes, r: int, s: int, v: int) -> None:
+    from mpdex.sim import evm
+
+    if evm.recover(digest, r, s, v) != evm.address_of(int.from_bytes(SEED, "big")):
         raise RuntimeError("sign.evm: the signature is not the key's")
 
 

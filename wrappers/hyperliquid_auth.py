@@ -29,7 +29,7 @@ from mpdex.utils.hyperliquid_signing import (
     wallet_body,
 )
 from mpdex.utils.nonces import ClockNonces, Nonces, nonces_of
-from mpdex.utils.signing.eip712 import EvmSigner
+from mpdex.utils.signing.eip712 import EvmSigner, Signature
 
 VENUE: Final = "hyperliquid"
 
@@ -87,10 +87,14 @@ class HyperliquidAuth:
         self, action: Mapping[str, Json], text: bytes, nonce: int, expires_ms: int | None
     ) -> bytes:
         """The signed body of an action of the exchange, whose JSON is `text`."""
+        signature = self.prove(action, nonce, expires_ms)
+        return signed_body(text, nonce, signature, vault=self._vault, expires_ms=expires_ms)
+
+    def prove(self, action: Mapping[str, Json], nonce: int, expires_ms: int | None) -> Signature:
+        """Of an action of the exchange, for its nonce and its end."""
         vault = b"\0" if action["type"] in WITHOUT_VAULT else self._vault_bytes
         hashed = hash_action(pack(action), nonce, vault, expires_ms)
-        signature = self._key.sign(exchange_digest(hashed, testnet=self._testnet))
-        return signed_body(text, nonce, signature, vault=self._vault, expires_ms=expires_ms)
+        return self._key.sign(exchange_digest(hashed, testnet=self._testnet))
 
     def wallet_nonces(self, account: str) -> Nonces:
         """Of the key that moves money.
