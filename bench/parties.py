@@ -21,6 +21,9 @@ from mpdex.utils.client_ids import uuid_text
 SEED = bytes(range(1, 33))
 ACCOUNT = "2147050003876484"
 ADDRESS = "0x" + "a7" * 20
+# The seed and its public key, in base58.
+PACIFICA_SEED = "4wBqpZM9xaSheZzJSMawUKKwhdpChKbZ5eu5ky4Vigw"
+PACIFICA_ACCOUNT = "9C6hybhQ6Aycep9jaUnP6uL9ZYvDjUp1aSkFWPUFJtpj"
 COIN = "ETH"
 # In the order in which they were finished; the first two are the pair that hedges.
 VENUES = (
@@ -99,27 +102,13 @@ def _grvt() -> dict[str, str]:
 
 
 def _backpack() -> dict[str, str]:
-    return {
-        "api_key": base64.b64encode(_public()).decode(),
-        "secret_key": base64.b64encode(SEED).decode(),
-    }
-
-
-def _pacifica() -> dict[str, str]:
-    from base58 import b58encode
-
-    public = _public()
-    return {
-        "account": b58encode(public).decode(),
-        "private_key": b58encode(SEED + public).decode(),
-    }
-
-
-def _public() -> bytes:
     from nacl.bindings import crypto_sign_seed_keypair
 
     public, _ = crypto_sign_seed_keypair(SEED)
-    return public
+    return {
+        "api_key": base64.b64encode(public).decode(),
+        "secret_key": base64.b64encode(SEED).decode(),
+    }
 
 
 _KEYS: dict[str, Callable[[], dict[str, str]]] = {
@@ -133,8 +122,8 @@ _KEYS: dict[str, Callable[[], dict[str, str]]] = {
         "api_key_index": "2",
         "private_key": (SEED + SEED[:8]).hex(),
     },
-    "pacifica": _pacifica,
-    "treadfi.pacifica": lambda: {"account_name": "bench", "account": _pacifica()["account"]},
+    "pacifica": lambda: {"account": PACIFICA_ACCOUNT, "private_key": PACIFICA_SEED},
+    "treadfi.pacifica": lambda: {"account_name": "bench", "account": PACIFICA_ACCOUNT},
 }
 
 
@@ -169,14 +158,16 @@ def sign_one(venue: str) -> None:
 
 
 def order(venue: str, client_id: int) -> OrderRequest:
-    """What a hedge sends: an immediate limit order."""
+    """What a hedge sends: an immediate limit order, where the venue has such."""
+    kind: Any = load(venue)
+    immediate = "ioc" in kind.SPEC.supports
     return OrderRequest(
         symbol=SYMBOLS[venue],
         side="sell",
         size=Decimal("0.05"),
         price=Decimal("2999.1"),
         client_id=_text(venue, client_id),
-        time_in_force=TimeInForce.IOC,
+        time_in_force=TimeInForce.IOC if immediate else TimeInForce.GTC,
     )
 
 
