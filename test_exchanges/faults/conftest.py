@@ -20,8 +20,11 @@ from typing import Any
 
 import pytest
 
+from exchange_factory import load
 from mpdex.lab.run import Lab, Verdict, play
 from mpdex.lab.scenario import Scenario, make
+from mpdex.sim.venues import SIM_VENUES
+from mpdex.utils.translation import Translation
 from mpdex.utils.virtual_loop import run_virtual
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,13 +34,28 @@ _FIELDS = {f.name for f in dataclasses.fields(Scenario)}
 During = Callable[[Lab], Awaitable[None]]
 
 
+FIRST = ("grvt", "backpack")
+
+
 class Row:
     """Plays scenarios of one row of the matrix; see `__call__`."""
 
-    def __init__(self, logs: Path, name: str) -> None:
+    def __init__(self, logs: Path, name: str, pair: tuple[str, str] = FIRST) -> None:
         self._logs = logs
         self._name = name
+        self._pair = pair
         self.verdicts: list[Verdict] = []
+
+    def kind(self, leg: str, *, swapped: bool = False) -> type[Any]:
+        """The class of the venue that is "P" or "H"."""
+        primary, hedge = reversed(self._pair) if swapped else self._pair
+        return load(primary if leg == "P" else hedge)
+
+    def need_login(self, leg: str, *, swapped: bool = False) -> None:
+        """Skip where requests are each proven by themselves, and no session can end."""
+        kind = self.kind(leg, swapped=swapped)
+        if kind.encode_login is Translation.encode_login:
+            pytest.skip(f"declared: {kind.SPEC.name} has no login")
 
     def __call__(
         self,
@@ -46,6 +64,7 @@ class Row:
         during: During | None = None,
         allow: tuple[str, ...] = (),
         idle: bool = False,
+        swapped: bool = False,
         **options: Any,
     ) -> Verdict:
         """Plays a scenario and asserts: no violation, every rule fired, the outcome is right.
@@ -56,14 +75,19 @@ class Row:
             during: run beside the bot, from before its first start; canceled when the bot ends.
             allow: ids of the oracle that are asserted by the test itself.
             idle: some rule may remain without effect.
+            swapped: the pair's venues change places; skipped where the second must not quote.
             options: any key of `Scenario` (cycles, size, source, seed, timeout, tags, markets,
                 credentials, planted, baseline, restarts, restart_after, ...); every other one is an
                 option of `HedgeConfig`.
         """
         config = {name: value for name, value in options.items() if name not in _FIELDS}
         keys = {name: value for name, value in options.items() if name in _FIELDS}
+        primary, hedge = reversed(self._pair) if swapped else self._pair
+        if not may_quote(primary):
+            pytest.skip(f"declared: {primary} is never a primary")
+        places = {"primary": primary, "hedge": hedge}
         scenario = make(
-            **{"name": self._name, "rules": list(rules), "expect": outcome, **keys},
+            **{"name": self._name, "rules": list(rules), "expect": outcome, **places, **keys},
             config={**config, **keys.pop("config", {})},
         )
         folder = self._logs / f"run{len(self.verdicts)}"
@@ -105,9 +129,29 @@ def _told(verdict: Verdict) -> str:
 @pytest.fixture
 def row(request: pytest.FixtureRequest, tmp_path: Path) -> Row:
     """See `Row.__call__`."""
-    stage = Row(tmp_path, request.node.name)
+    stage = Row(tmp_path, request.node.name, getattr(request, "param", FIRST))
     request.node.stash[_PLAYED] = stage.verdicts
     return stage
+
+
+def may_quote(venue: str) -> bool:
+    """Whether a venue may be the primary of a pair."""
+    spec = load(venue).SPEC
+    return not spec.fragile and "post_only" in spec.supports
+
+
+def pairs() -> list[tuple[str, str]]:
+    """The first pair, and for every other venue one with it in the place that it may take."""
+    others = [name for name in SIM_VENUES if name not in FIRST]
+    return [FIRST, *((v, FIRST[1]) if may_quote(v) else (FIRST[0], v) for v in others)]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Rows about adapters are played with every venue, and swapped ones on its other side."""
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    if "row" in metafunc.fixturenames and "adapter" in marks and "first_pair" not in marks:
+        found = pairs()
+        metafunc.parametrize("row", found, indirect=True, ids=["-".join(pair) for pair in found])
 
 
 _PLAYED = pytest.StashKey[list[Verdict]]()

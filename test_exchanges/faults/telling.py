@@ -8,17 +8,22 @@ from itertools import pairwise
 
 from faults.moments import journal, notes, seconds_at, sent
 
+from exchange_factory import load
 from mpdex.lab.run import Lab, Verdict
 from mpdex.lab.truth import Leg
 from mpdex.sim.records import SimFill, SimOrder
 from mpdex.sim.venue import SimRequest
+from mpdex.utils.translation import Translation
 
 # A market in which nobody trades and an attempt ends after two seconds: only rules fill quotes.
 CALM = {"source": "still", "fill_timeout": 1, "cycles": 2, "on_complete": "neutral"}
-# The same pair the other way round: orders of the primary go by REST and are answered at once.
-SWAPPED = {"primary": "backpack", "hedge": "grvt"}
+# The same pair the other way round. Of the first pair, orders of the primary go by socket, and here
+# by REST, where they are answered at once.
+SWAPPED = {"swapped": True}
 # In this time a hedge has been sent and has executed, network included (invariant I2).
 SOON = 1.0
+# A venue that bounds no resting order's request: its fate stays open for so long (HEDGE 11).
+WEAK = 30.0
 ENTRY = 0.2  # seconds from a decision to the venue, and more
 
 
@@ -57,6 +62,16 @@ def one_after_another(orders: Sequence[SimOrder]) -> bool:
 
 def total(fills: Sequence[SimFill]) -> Decimal:
     return sum((fill.size for fill in fills), Decimal(0))
+
+
+def proof_takes(verdict: Verdict) -> float:
+    """Seconds before absence can prove anything of a quote: what the venue bounds its request to,
+    nothing where its nonce can be used up, `WEAK` where there is neither."""
+    kind = load(verdict.scenario.primary)
+    if kind.make_nonces is not Translation.make_nonces:
+        return 0.0
+    bound_ms = kind.SPEC.request_bound_ms
+    return WEAK if bound_ms is None else bound_ms / 1000
 
 
 def booked(verdict: Verdict, order: SimOrder) -> Decimal:

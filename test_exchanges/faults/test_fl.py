@@ -28,6 +28,8 @@ from faults.telling import (
 
 from mpdex.sim.records import SimOrder
 
+pytestmark = pytest.mark.adapter
+
 D = Decimal
 PAIRS = pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["grvt", "backpack"])
 ONCE = {**CALM, "cycles": 1, "fill_timeout": 10}

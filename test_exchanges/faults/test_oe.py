@@ -22,6 +22,7 @@ from faults.telling import (
     hedges,
     on_quote,
     one_after_another,
+    proof_takes,
     quotes,
     said,
     total,
@@ -29,11 +30,10 @@ from faults.telling import (
 )
 
 from mpdex.lab.run import Lab
-from wrappers.grvt import GrvtExchange
+
+pytestmark = pytest.mark.adapter
 
 PAIRS = pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["socket", "rest"])
-# A venue that bounds no resting order's request: its fate stays open for so long (HEDGE 11).
-WEAK = 30.0
 BOUND = 5.0  # of the venue that bounds them
 RESOLVED = 4.0  # three spaced questions, as quick as the venue's limits let them be
 
@@ -76,14 +76,14 @@ def test_oe_01_without_answer_and_event_it_is_unknown_until_it_is_found(row, pai
 
 
 @pytest.mark.fault("OE-02", tier=1)
-@pytest.mark.parametrize(("pair", "bound"), [({}, WEAK), (SWAPPED, BOUND)], ids=["socket", "rest"])
-def test_oe_02_a_request_that_never_arrived_is_proven_dead_not_assumed_so(row, pair, bound):
+@PAIRS
+def test_oe_02_a_request_that_never_arrived_is_proven_dead_not_assumed_so(row, pair):
     verdict = row("P.place.nth(2) -> drop_request", cycles=3, outcome="R", **pair)
     lost = [i for i in verdict.trail.intents.values() if i.purpose == "maker"][1]
     assert lost.client_id not in {order.client_id for order in verdict.orders("P")}
     assert said(verdict, f"{lost.client_id} is proven gone")
     waited = began(quotes(verdict)[1]) - asked_at(verdict, lost.client_id)
-    assert bound < waited < bound + RESOLVED
+    assert proof_takes(verdict) < waited < proof_takes(verdict) + RESOLVED
 
 
 @pytest.mark.fault("OE-03", tier=1)
@@ -122,7 +122,7 @@ def test_oe_04_no_intent_is_sent_again_by_another_way(row, lost):
             host.arrivals.append(hear)
 
     verdict = row(f"P.place.transport(ws).nth(2) -> {lost}", cycles=3, outcome="R", during=count)
-    assert verdict.counts["grvt", "rest", "place"] == 0
+    assert verdict.counts[verdict.scenario.primary, "rest", "place"] == 0
     assert set(arrived.values()) == {1}
     assert set(arrived) == set(verdict.trail.intents)
 
@@ -253,6 +253,7 @@ DUPLICATE = '{"code":"INVALID_ORDER","message":"Duplicate client order id"}'
 
 
 @pytest.mark.fault("OE-10", tier=1)
+@pytest.mark.first_pair
 def test_oe_10_a_duplicate_id_means_that_an_earlier_copy_may_live(row):
     """The order did land; the answer is to a second copy of the same request."""
     verdict = row(
@@ -432,7 +433,8 @@ def test_oe_16_what_is_filled_meanwhile_is_hedged(row, pair):
 def test_oe_17_a_cancel_that_says_yes_and_sends_nothing_convinces_nobody(row, monkeypatch, tries):
     """What an adapter must do is in the conformance suite; this is the run on a broken one."""
     told = []
-    send = GrvtExchange.submit_cancel
+    kind = row.kind("P")
+    send = kind.submit_cancel
 
     def say_yes(self, cancel):
         told.append(cancel.client_id)
@@ -443,7 +445,7 @@ def test_oe_17_a_cancel_that_says_yes_and_sends_nothing_convinces_nobody(row, mo
     async def _yes():
         return None
 
-    monkeypatch.setattr(GrvtExchange, "submit_cancel", say_yes)
+    monkeypatch.setattr(kind, "submit_cancel", say_yes)
     verdict = row(outcome="R", **CALM)
     assert told.count(quotes(verdict)[0].client_id) == tries + 1
     assert one_after_another(quotes(verdict))
@@ -497,11 +499,14 @@ def test_oe_20_a_size_that_the_venue_rounded_is_the_orders_size(row):
     assert said(verdict, f"{rounded.client_id}: size 0.1 instead of 0.15")
     assert began(quotes(verdict)[1]) - ended(rounded) < SOON
     assert quotes(verdict)[1].size == Decimal("0.05"), "the rest of the clip"
-    assert verdict.counts["grvt", "rest", "meta"] > _meta_calls(row), "the market is read again"
+    assert verdict.counts[verdict.scenario.primary, "rest", "meta"] > _meta_calls(row), (
+        "the market is read again"
+    )
 
 
 def _meta_calls(row):
-    return row(outcome="R", **CALM).counts["grvt", "rest", "meta"]
+    verdict = row(outcome="R", **CALM)
+    return verdict.counts[verdict.scenario.primary, "rest", "meta"]
 
 
 @pytest.mark.fault("OE-20", tier=2)

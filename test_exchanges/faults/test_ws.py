@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from itertools import pairwise
+from operator import attrgetter
 
 import pytest
 from core.ws_double import PING, PONG, Server
@@ -31,7 +32,9 @@ from mpdex.types import Topic
 from mpdex.utils.clock import LoopClock
 from mpdex.utils.virtual_loop import run_virtual
 from wrappers.backpack_ws_client import BackpackAccountClient
-from wrappers.grvt_ws_client import GrvtMarketStream, GrvtTradeStream
+from wrappers.grvt_ws_client import GrvtMarketStream
+
+pytestmark = pytest.mark.adapter
 
 
 @pytest.mark.fault("WS-01", tier=1)
@@ -47,10 +50,10 @@ def test_ws_01_a_fill_in_the_gap_of_the_primary_is_found(row, lost):
             lab.faults.add("P.fill(q).at(2s)")
         else:
             lab.faults.add("P.cancel.nth(1) -> fill(q, at=after_cancel_send)")
-        calls = lab.world.counts["grvt", "rest", "cancel"]
+        calls = lab.world.counts[lab.venue("P"), "rest", "cancel"]
         lab.faults.add("P.ws_private.disconnect(4s)")
         seen["at"] = lab.clock.monotonic()
-        await until(lambda: lab.world.counts["grvt", "rest", "cancel"] > calls)
+        await until(lambda: lab.world.counts[lab.venue("P"), "rest", "cancel"] > calls)
         seen["pulled"] = lab.clock.monotonic()
         lab.faults.add(EACH_FILLS)
 
@@ -80,11 +83,11 @@ def test_ws_03_a_half_open_socket_is_found_out(row):
     async def during(lab):
         await resting(lab, 2)
         silent["at"] = lab.clock.monotonic()
-        connects = lab.world.counts["grvt", "ws", "connect"]
+        connects = lab.world.counts[lab.venue("P"), "ws", "connect"]
         lab.faults.add("P.ws_private.silence(60s)")
         lab.faults.add("P.fill(q).at(1s)")
         lab.faults.add(EACH_FILLS)
-        await until(lambda: lab.world.counts["grvt", "ws", "connect"] > connects)
+        await until(lambda: lab.world.counts[lab.venue("P"), "ws", "connect"] > connects)
         silent["again"] = lab.clock.monotonic()
 
     verdict = row(FIRST_FILLS, source=STILL, cycles=6, outcome="R", during=during)
@@ -97,6 +100,7 @@ def test_ws_03_a_half_open_socket_is_found_out(row):
 def test_ws_04_a_connection_without_its_login_is_not_live(row, again):
     """The session is over when the socket comes back: an unauthenticated one is accepted all the
     same, and only a refused subscription tells."""
+    row.need_login("P")
 
     async def during(lab):
         await resting(lab, 2)
@@ -105,11 +109,14 @@ def test_ws_04_a_connection_without_its_login_is_not_live(row, again):
         lab.faults.add("P.ws_private.disconnect(1s)")
 
     verdict = row(cycles=4, outcome="R", during=during)
-    assert verdict.counts["grvt", "rest", "auth"] >= 3, "a new login after the refused one"
+    assert verdict.counts[verdict.scenario.primary, "rest", "auth"] >= 3, (
+        "a new login after the refused one"
+    )
     assert "recovering" in verdict.visited
 
 
 @pytest.mark.fault("WS-04", tier=1)
+@pytest.mark.first_pair
 @pytest.mark.parametrize("leg", ["P", "H"])
 def test_ws_04_a_subscription_nobody_confirmed_is_none(row, leg):
     """After the loss one of the venue's confirmations is missing. Where a venue confirms, the
@@ -234,7 +241,7 @@ def test_ws_09_a_reconnect_storm_knocks_once_for_all_channels(row):
 
     async def during(lab):
         await resting(lab, 2)
-        counts, before = lab.world.counts, lab.world.counts["grvt", "ws", "connect"]
+        counts, before = lab.world.counts, lab.world.counts[lab.venue("P"), "ws", "connect"]
         lab.faults.add("P.ws_* -> handshake(429) x 5")
         lab.faults.add("P.ws_private.disconnect(0s)")
         lab.faults.add("P.ws_public.disconnect(0s)")
@@ -476,6 +483,7 @@ def test_ws_15_silence_about_our_own_orders_is_noticed(row, leg):
 
 
 @pytest.mark.fault("WS-15", tier=2)
+@pytest.mark.first_pair
 def test_ws_15_a_session_is_renewed_before_it_ends(row, monkeypatch):
     """Five minutes of life: a new login at 70 % of it, and new sockets before its end."""
     monkeypatch.setattr("mpdex.sim.venues.grvt.SESSION_SECONDS", 300)
@@ -498,7 +506,8 @@ def test_ws_15_a_session_is_renewed_before_it_ends(row, monkeypatch):
 @pytest.mark.fault("WS-16", tier=2)
 def test_ws_16_a_planned_end_is_met_at_a_good_time(row, monkeypatch):
     """The venue ends every connection at a known age: ours is made anew before, when flat."""
-    monkeypatch.setattr(GrvtTradeStream, "MAX_AGE", 400.0)
+    for stream in filter(attrgetter("PRIVATE"), row.kind("P").streams()):
+        monkeypatch.setattr(stream, "MAX_AGE", 400.0)
     lost = []
 
     async def during(lab):
