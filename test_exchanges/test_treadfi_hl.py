@@ -9,16 +9,17 @@ import pytest
 from checkout import recorded, run_as_script
 from treadfi_suite import BySession
 
-from mpdex.conformance.stage import Stage, staged
+from mpdex.conformance.stage import Stage, Suite, staged
 from mpdex.errors import Unsupported
 from mpdex.testing import VenueConformance
 from mpdex.types import OrderRequest, TimeInForce
 
 
-class TestTreadfiHl(BySession, VenueConformance):
+class TestBuildersDex(Suite):
+    """With the outside market that moves the simulated builder's dex."""
+
     venue = "treadfi.hyperliquid"
-    recorded = recorded("treadfi_hl")
-    whole_books = True
+    coin = "BTC"
 
     @staged()
     async def test_a_builders_dex_is_traded(self, stage: Stage) -> None:
@@ -32,6 +33,12 @@ class TestTreadfiHl(BySession, VenueConformance):
         assert (position["symbol"], position["size"]) == (symbol, size)
         await dex.close_position(symbol)
         assert await dex.get_positions() == []
+
+
+class TestTreadfiHl(BySession, VenueConformance):
+    venue = "treadfi.hyperliquid"
+    recorded = recorded("treadfi_hl")
+    whole_books = True
 
     @staged()
     async def test_money_is_moved_past_treadfi(self, stage: Stage) -> None:

@@ -54,6 +54,7 @@ class OwnFills(Suite):
         for number in range(130):
             await dex.create_order(stage.symbol, "sell" if number % 2 else "buy", stage.unit)
         resting = await stage.rest(dex)
+        await until(lambda: len(stage.truth.fills(stage.account)) == 130, "all have filled")
         true = stage.truth.fills(stage.account)
         start = true[40].time_ns // 1_000_000
         for since, first in ((0, 0), (start, 40)):

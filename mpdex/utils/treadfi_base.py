@@ -49,6 +49,7 @@ from mpdex.utils.common_treadfi import (
     AUTH,
     BALANCE,
     BROWSER,
+    DAY,
     ENDED,
     METADATA,
     NONCE,
@@ -362,10 +363,13 @@ class TreadfiBase(Translation):
         return [self.decode_order(row) for row in rows_of(answer, self.account_name)]
 
     def encode_fills(self, market: Market | None, since_ms: int, cursor: str | None) -> Request:
-        """Parents that have ended; see `decode_fill` of the family."""
+        """Parents that have ended; see `decode_fill` of the family.
+
+        They are chosen by when they were made, and are worked for a day at most.
+        """
         query = {"statuses": ENDED, "page": cursor or "1"}
         if since_ms > 0:
-            query["after"] = iso(since_ms)
+            query["after"] = iso(since_ms - DAY * 1000)
         return listed(self.account_name, **query)
 
     @checked_here
