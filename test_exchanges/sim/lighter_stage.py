@@ -6,13 +6,14 @@ import asyncio
 import base64
 import json
 import random
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Self
 from urllib.parse import urlencode
 
 import msgspec
 from sim.grvt_stage import Wire as PlainWire
+from sim.staging import stager
 
 from mpdex.sim.board import Quote
 from mpdex.sim.models import NO_LATENCY, Timers
@@ -23,7 +24,7 @@ from mpdex.sim.venues.lighter import API_KEY, CHAIN_ID, LighterSim
 from mpdex.sim.venues.lighter_hash import digest, from_bytes, to_bytes
 from mpdex.sim.venues.lighter_wire import parse_transaction
 from mpdex.utils.clock import LoopClock
-from mpdex.utils.virtual_loop import VirtualLoop, run_virtual
+from mpdex.utils.virtual_loop import VirtualLoop
 
 ETH, BTC, SOL, SPOT = 0, 1, 2, 2048
 UNIT = 10**8
@@ -215,17 +216,4 @@ class Stage:
         return f"{name}/{self.account}"
 
 
-def staged(test: Callable[[Stage], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    """Run a test on a stage, in virtual time."""
-
-    async def play() -> None:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, VirtualLoop)
-        with Stage(loop) as stage:
-            await test(stage)
-
-    def run() -> None:
-        run_virtual(play())
-
-    run.__name__, run.__doc__ = test.__name__, test.__doc__
-    return run
+staged = stager(Stage)
