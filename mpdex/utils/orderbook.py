@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from decimal import Decimal, InvalidOperation
 from itertools import islice
+from operator import lt
 
 from mpdex.errors import NotSynced, ProtocolError
 from mpdex.types import BBO, BookUpdate, OrderBook, Side
@@ -61,13 +62,23 @@ class _Levels:
     def load(self, levels: Iterable[tuple[str, str]]) -> None:
         """Replace all.
 
-        Sorted first, as appending the best last moves nothing; the sort is stable, so a price said
-        twice counts as said last.
+        Sides are told best first, so nearly always all of it is there once it is turned round.
+        Otherwise it is sorted; the sort is stable, so a price said twice counts as said last.
         """
+        told = [*levels]
+        told.reverse()
+        sizes, sign = dict(told), self._sign
+        keys = [float(price) * sign for price in sizes]  # sort key
+        if len(keys) == len(told) and _ascending(keys) and ZEROS.isdisjoint(sizes.values()):
+            self.texts[:], self.keys[:] = sizes, keys
+            self.sizes.clear()
+            self.sizes.update(sizes)
+            return
         self.sizes.clear()
         self.texts.clear()
         self.keys.clear()
-        self.change(sorted(levels, key=self._key_of))
+        told.reverse()
+        self.change(sorted(told, key=self._key_of))
 
     def change(self, levels: Iterable[tuple[str, str]]) -> None:
         """Raises: ValueError; what came before the bad level is applied."""
@@ -120,6 +131,14 @@ class _Levels:
         self.texts[at] = price
         self.sizes[price] = self.sizes.pop(old)
         return True
+
+
+def _ascending(keys: list[float]) -> bool:
+    """Strictly, and from one number to another: what is not finite is at an end."""
+    if not keys:
+        return True
+    ends = keys[0] - keys[-1]
+    return not ends - ends and all(map(lt, keys, islice(keys, 1, None)))
 
 
 class Book:
