@@ -6,8 +6,8 @@ the route, and what moves money. Orders travel on the account's socket, signed a
 An order without an answer is asked for by its client id; until `expiresAfter` has passed it may
 still land, unless an action that does nothing uses up its nonce first (`fence_order`).
 
-Source: hyperliquid.gitbook.io, "For developers, API"; hyperliquid-python-sdk 0.24.0; read
-2026-11-21.
+Source: hyperliquid.gitbook.io, "For developers, API"; hyperliquid-python-sdk 0.24.0;
+read 2026-11-21.
 """
 
 from __future__ import annotations

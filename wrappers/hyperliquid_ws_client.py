@@ -6,8 +6,8 @@ by the same id. Kept apart so that a flood of books cannot hold back an order.
 
 The server closes a socket on which it was silent for 60 s, so both ping every 50 s.
 
-Source: hyperliquid.gitbook.io, "Websocket", "Post requests", "Timeouts and heartbeats"; read
-2026-11-21.
+Source: hyperliquid.gitbook.io, "Websocket", "Post requests", "Timeouts and heartbeats";
+read 2026-11-21.
 """
 
 from __future__ import annotations
