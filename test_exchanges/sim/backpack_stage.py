@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import random
-from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from typing import Any, Self
 from urllib.parse import urlencode
 
 from nacl.signing import SigningKey
 from sim.grvt_stage import Wire
+from sim.staging import stager
 
 from mpdex.sim.board import Quote
 from mpdex.sim.models import NO_LATENCY, Timers
@@ -20,7 +19,7 @@ from mpdex.sim.run import EPOCH_NS
 from mpdex.sim.venue import SimReply, SimRequest
 from mpdex.sim.venues.backpack import BackpackSim
 from mpdex.utils.clock import LoopClock
-from mpdex.utils.virtual_loop import VirtualLoop, run_virtual
+from mpdex.utils.virtual_loop import VirtualLoop
 
 ETH, SPOT = "ETH_USDC_PERP", "ETH_USDC"
 UNIT = 10**8
@@ -175,20 +174,7 @@ def market_order(side: str = "Bid", quantity: str | None = "0.1", **fields: Any)
     return order(side, quantity, orderType="Market", price=None, postOnly=None, **fields)
 
 
-def staged(test: Callable[[Stage], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    """Run a test on a stage, in virtual time."""
-
-    async def play() -> None:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, VirtualLoop)
-        with Stage(loop) as stage:
-            await test(stage)
-
-    def run() -> None:
-        run_virtual(play())
-
-    run.__name__, run.__doc__ = test.__name__, test.__doc__
-    return run
+staged = stager(Stage)
 
 
 def _text(value: Any) -> str:

@@ -51,8 +51,8 @@ class MoneyDesk:
 
     def _usd_send(self, signed: Signed) -> Json:
         action, amount = signed.envelope.action, amount_of(signed.envelope.action["amount"])
-        self.take_cash(signed.master, amount)
         target = self._address(action["destination"])
+        self.take_cash(signed.master, amount)
         self._exchange.accounts[target].cash += amount
         delta = {
             "type": "internalTransfer",
@@ -102,8 +102,8 @@ class MoneyDesk:
         source, target = action["sourceDex"], action["destinationDex"]
         if {source, target} - {"spot", *DEXS} or (coin != USDC and {source, target} != {"spot"}):
             raise Refused("Invalid send")
-        self._take(source, user, coin, amount)
         other = self._address(action["destination"])
+        self._take(source, user, coin, amount)
         self._give(target, other, coin, amount)
         delta = {
             "type": "send",
