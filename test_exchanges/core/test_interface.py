@@ -612,8 +612,12 @@ async def test_cancels_go_one_by_one_where_there_is_no_other_way(dex: Acme, wire
 
 async def test_all_pages_of_fills_once_each_oldest_first(dex: Acme, wire: Wire) -> None:
     def fill(id: str, at: int, symbol: str = ETH) -> Fill:
-        told = {"id": id, "order_id": "1", "symbol": symbol, "timestamp_ms": at}
-        return told  # type: ignore[return-value]
+        return {  # type: ignore[typeddict-item]
+            "id": id,
+            "order_id": "1",
+            "symbol": symbol,
+            "timestamp_ms": at,
+        }
 
     pages = [
         ([fill("4", 40), fill("9", 35, "BTC-PERP"), fill("3", 30)], "a"),
