@@ -233,8 +233,8 @@ def command(method: str, path: str, body: Json, lane: Lane = Lane.QUERY) -> Requ
 
 def listed(account: str, **query: str) -> Request:
     """A page of the account's parents."""
-    named = {"account_names": quote(account, safe=""), **query}
-    return read(ORDERS, {**named, "page": query.get("page", "1"), "page_size": str(PAGE)})
+    cut = {"page": "1", "page_size": str(PAGE)}
+    return read(ORDERS, {"account_names": quote(account, safe=""), **cut, **query})
 
 
 def iso(time_ms: int) -> str:
