@@ -72,7 +72,6 @@ class HyperliquidBase(HyperliquidFacts):
         action: dict[str, Json],
         *,
         lane: Lane = Lane.QUERY,
-        weight: int = 1,
         nonce: int | None = None,
         call: str = CALL,
     ) -> Request:
@@ -85,7 +84,6 @@ class HyperliquidBase(HyperliquidFacts):
             json=action,
             signed=True,
             lane=lane,
-            weight=weight,
             command=True,
             call=call,
             body=msgspec.json.encode(action),
