@@ -259,6 +259,9 @@ class OrderMethods(AccountMethods, MarketMethods):
             if counted and await self._next_nonce() <= nonce:
                 raise
             return False
+        if self._nonces is not None:  # the fence had a number of its own: the next one follows it
+            self._nonces.doubt()
+            self._nonces.start(nonce + 1)
         return True
 
     async def schedule_cancel(self, seconds: Number | None) -> None:
