@@ -88,8 +88,7 @@ _ORDER_LIFE_MS: Final = 28 * 86_400_000
 # The venue takes tokens of up to eight hours; a minute less, as clocks differ.
 _TOKEN_SECONDS: Final = 8 * 3600 - 60
 _MOST_PRICE, _MOST_SIZE = 2**32 - 1, 2**48 - 1
-# An order index that no order can have: asks count up from 2**48, bids down from 2**49.
-_NO_ORDER: Final = 2**60 - 1
+_MOST_INDEX: Final = 2**60 - 1  # of an order; asks count up from 2**48, bids down from 2**49
 _BOOK: Final = 250  # orders a side, the most there are
 _PAGE: Final = 100
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -169,6 +168,7 @@ class LighterExchange(MultiPerpDexMixin, MultiPerpDex):
         self.exclusive = exclusive
         self._tier = _tier(self.keys.get("tier", ""))
         self._quota_left: int | None = None
+        self._switch_ms = 0  # the account's dead man's switch, as it told when a fence was set
         self._signer: LighterSigner | None = None
         if not self.read_only:
             self._signer = LighterSigner(
@@ -193,6 +193,18 @@ class LighterExchange(MultiPerpDexMixin, MultiPerpDex):
         None: the venue has told none; a standard account has no such quota.
         """
         return self._quota_left
+
+    async def fence_order(self, symbol: str, client_order_id: str) -> bool:
+        """As everywhere, but never a proof by itself: `get_order` tells when this returns.
+
+        UNVERIFIED: that the front knows a nonce as used before the sequencer has come to it. If it
+        does not, both the order and the fence are acknowledged, and the order is the one that acts.
+        """
+        account = self._account(await self._private(self._whole_account()))
+        self._switch_ms = int(account["cancel_all_time"])
+        await super().fence_order(symbol, client_order_id)
+        await self._caught_up()
+        return False
 
     # ----------------------------------------------------------------- identity and errors
 
@@ -246,13 +258,12 @@ class LighterExchange(MultiPerpDexMixin, MultiPerpDex):
         return True
 
     def encode_fence(self, nonce: int, market: Market) -> Request:
-        """Cancels an order that cannot exist.
+        """Sets the dead man's switch to what it is.
 
-        UNVERIFIED: that the front passes it on and the sequencer counts it. If it does not, the
-        front's refusal is raised, and nothing is claimed.
+        A cancel of nothing would not do: the front refuses it, and counts no refusal. UNVERIFIED:
+        that it passes on a switch that is off and stays off.
         """
-        fields = {"MarketIndex": _market_id(market), "Index": _NO_ORDER}
-        return _command(CANCEL_ORDER, fields, Lane.HEDGE, nonce=nonce)
+        return _command(CANCEL_ALL, _switch(self._switch_ms), Lane.HEDGE, nonce=nonce)
 
     # ----------------------------------------------------------------- markets
 
@@ -382,8 +393,7 @@ class LighterExchange(MultiPerpDexMixin, MultiPerpDex):
                 "a scheduled cancel ends every order of the account; open it with exclusive=True",
                 venue=VENUE,
             )
-        fields = {"TimeInForce": _ABORT if at_ms is None else _SCHEDULED, "Time": at_ms or 0}
-        return _command(CANCEL_ALL, fields, Lane.CANCEL)
+        return _command(CANCEL_ALL, _switch(at_ms or 0), Lane.CANCEL)
 
     def encode_order_queries(self, query: CancelRequest, market: Market) -> list[Request]:
         """By our id in one place, open or ended within a day; by the venue's in two."""
@@ -549,6 +559,11 @@ def _command(
     )
 
 
+def _switch(at_ms: int) -> dict[str, Json]:
+    """The dead man's switch; 0: off."""
+    return {"TimeInForce": _SCHEDULED if at_ms else _ABORT, "Time": at_ms}
+
+
 def _queued(answer: Json) -> Json:
     """An acknowledgement; what has no hash is none. Raises: LookupError."""
     return answer if answer["tx_hash"] else None
@@ -612,7 +627,7 @@ def _client_id(text: str) -> int:
 
 def _order_index(text: str) -> int:
     """Raises: BadOrder: a smaller number would be taken for a client id."""
-    if not (text.isdecimal() and _MOST_SIZE < int(text) <= _NO_ORDER):
+    if not (text.isdecimal() and _MOST_SIZE < int(text) <= _MOST_INDEX):
         raise BadOrder(f"{text!r} is no order index of this venue", venue=VENUE)
     return int(text)
 

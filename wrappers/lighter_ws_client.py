@@ -8,7 +8,8 @@ Keep-alive, both rules: the server closes after two minutes without a frame of o
 ping; older servers ping and close without a pong, so a ping is always answered.
 
 An answer to an order names it, but a refusal may not. Such a one is kept until as many orders wait
-for an answer as refusals are kept: then it is certain whose they are, whatever their order.
+for an answer as refusals are kept: then it is certain whose they are, whatever their order. Once an
+order has been given up unanswered that is not certain any more, and the connection is made anew.
 
 Sources: apidocs.lighter.xyz, WebSocket reference; captures of 2026; lighter-sdk 1.1.8, ws_client;
 read 2026-11-21.
@@ -259,7 +260,8 @@ class LighterWSClient(VenueStream):
             return (Subscribed(str(refusal.get("message", "")).partition(" : ")[2]),)
         if head.type != _CALL and (code in _SUBSCRIPTION or isinstance(error, SessionEnded)):
             return (Reply(0, error=error),)
-        return self.strayed(refusal) or (Reply(0, error=error),)
+        settled = self.strayed(refusal)
+        return (Reply(0, error=error),) if settled is None else settled
 
     def answered(self, id: int, body: Json) -> Iterable[Event]:
         """The answer to a call."""
@@ -338,6 +340,9 @@ class LighterAccountClient(LighterWSClient):
     def strayed(self, refusal: Json) -> Iterable[Event] | None:
         if not self._asked:
             return None
+        if len(self._asked) > len(self._calls):  # it may be of one that was given up
+            self._drop("a refusal that may be of any order")
+            return ()
         self._strays.append(refusal)
         return self._attributed()
 
