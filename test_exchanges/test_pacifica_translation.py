@@ -336,6 +336,8 @@ def test_an_order_is_looked_for_by_client_id_in_three_places() -> None:
     found = VENUE.decode_order_query(answered([*others, HISTORY]), query)
     assert found is not None
     assert (found["id"], found["average_price"]) == ("7", D("2999.5"))
+    resting_there = [{**HISTORY, "order_status": "open", "filled_amount": "0"}]
+    assert VENUE.decode_order_query(answered(resting_there), query) is None, "it would be open"
 
 
 def test_a_trade_proves_that_an_order_arrived_and_nothing_more() -> None:

@@ -172,14 +172,22 @@ class PacificaBase(Translation):
 
     @checked_here
     def decode_order_query(self, answer: Json, query: CancelRequest) -> Order | None:
-        """Raises: NotSynced: the order has traded, but its state is not told yet."""
+        """A history's "open" is no news: the open orders, asked before, do not have the order.
+
+        Raises: NotSynced: the order has traded, but its state is not told yet.
+        """
         entries = _data(answer)
-        if any("event_type" in entry and "order_status" not in entry for entry in entries):
+        names = set(entries[0]) if entries else set()
+        if {"event_type", "order_status"} <= names:
+            told = _ended([decode_order_events(entries, query.symbol)])
+        elif "order_status" in names:
+            told = _ended(self.decode_orders(answer))
+        elif "event_type" in names:
             _refuse_to_guess(self.decode_fills(answer, None), query)
-            return None
-        if entries and "event_type" in entries[0]:
-            return decode_order_events(entries, query.symbol)
-        return next((o for o in self.decode_orders(answer) if _is_asked_for(o, query)), None)
+            told = []
+        else:
+            told = self.decode_orders(answer)
+        return next((order for order in told if _is_asked_for(order, query)), None)
 
     def encode_open_orders(self, market: Market | None) -> Request:
         """Of all markets: there is no filter."""
@@ -300,6 +308,10 @@ def _account(answer: Json) -> Json:
     """An object; until 2026 it was a list with that object in it."""
     data = _data(answer)
     return data[0] if isinstance(data, list) else data
+
+
+def _ended(orders: list[Order]) -> list[Order]:
+    return [order for order in orders if order["status"].terminal]
 
 
 def _is_asked_for(order: Order, query: CancelRequest) -> bool:

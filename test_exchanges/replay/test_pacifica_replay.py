@@ -38,7 +38,7 @@ from mpdex.types import (
     Subscribed,
 )
 from mpdex.utils.pacifica_frames import call_id
-from mpdex.utils.pacifica_wire import decode_order
+from mpdex.utils.pacifica_wire import decode_order, decode_order_events
 from wrappers.pacifica import PacificaExchange
 from wrappers.pacifica_ws_client import PacificaAccountClient
 
@@ -181,8 +181,9 @@ def test_the_events_of_one_order(
 ) -> None:
     events = recorded(name)
     id = str(events["data"][0]["order_id"])
-    order = VENUE.decode_order_query(events, CancelRequest(symbol=symbol, order_id=id))
-    assert order is not None
+    order = decode_order_events(events["data"], symbol)
+    found = VENUE.decode_order_query(events, CancelRequest(symbol=symbol, order_id=id))
+    assert found == (order if status.terminal else None), "open there is no news"
     assert (order["id"], order["symbol"], order["status"]) == (id, symbol, status)
     assert (order["reason"], order["raw"]) == (reason, events["data"])
 
