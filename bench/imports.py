@@ -38,7 +38,8 @@ from mpdex.types import Topic
 async def main():
     dex = await create_exchange({venue!r}, json.loads({options!r}))
     symbol = symbol_create({venue!r}, "ETH")
-    await dex.start_streams([Topic("book", symbol), Topic("orders")])
+    private = next(c for c in ("orders", "fills", "positions") if c in dex.stream_channels)
+    await dex.start_streams([Topic("book", symbol), Topic(private)])
     assert not dex.book(symbol).stale
     return dex
 async def end(dex):
