@@ -2,7 +2,7 @@
 
 The floor is what no implementation can avoid: for GRVT and Hyperliquid one recoverable secp256k1
 signature of one Keccak-256 digest, for Backpack and Pacifica one Ed25519 signature of a text of the
-same length and one SHA-256 of it.
+same length and one SHA-256 of it; for Lighter the venue's own library, of which there is no other.
 "signer" is the proof alone, "whole" is everything from `OrderRequest` to the signed body.
 """
 
@@ -11,14 +11,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
 from bench.harness import Row, count, side_by_side
-from bench.parties import SEED, exchange, first_id, market, order
+from bench.parties import SEED, exchange, first_id, market, order, sign_one
 
 NOW_NS = 1_790_000_000 * 10**9
 NOW_MS = NOW_NS // 10**6
@@ -131,9 +133,33 @@ def _one_ed25519(text: bytes) -> Callable[[], object]:
     return floor
 
 
+def lighter() -> list[Row]:
+    """The venue's native signer, bare: its texts read and given back, nothing done with them."""
+    from wrappers.lighter_signer import CREATE_ORDER
+
+    dex = exchange("lighter")
+    listing, ids = market(dex), itertools.count(first_id("lighter"))
+    signer = dex._signer
+    library, place = signer._library, (signer.api_key_index, signer.account_index)
+    request = dex.encode_order(order("lighter", 7), listing, NOW_NS)
+    function, arguments = library.call(CREATE_ORDER, request.json["fields"])
+
+    def whole() -> Any:
+        encoded = dex.encode_order(order("lighter", next(ids)), listing, NOW_NS)
+        return dex.sign(replace(encoded, nonce=1), NOW_MS)
+
+    def floor() -> object:
+        answer = function(*arguments, 1, *place)
+        texts = answer.error, answer.tx_info, answer.tx_hash, answer.message
+        return [library.take(text) for text in texts]
+
+    _check_transaction(whole().json["tx_info"], signer)
+    return side_by_side("sign.lighter", floor, {"lighter whole": whole}, {"lighter whole": 1.03})
+
+
 def counts() -> list[Row]:
     """Curve calls, hashes and key objects of one order, the keys being warm."""
-    rows = []
+    rows = [count("sign.counts", "lighter: modules of its SDK", _sdk_modules(), 0, "modules")]
     for venue, hashes in HASHES.items():
         found = _count_one(venue)
         rows += [
@@ -142,6 +168,12 @@ def counts() -> list[Row]:
             _exactly("sign.counts", f"{venue}: key objects built", found["keys"], 0),
         ]
     return rows
+
+
+def _sdk_modules() -> int:
+    """What signing has imported of the package that its library is in."""
+    sign_one("lighter")
+    return sum(name.partition(".")[0] == "lighter" for name in sys.modules)
 
 
 def _exactly(name: str, subject: str, value: int, wanted: int) -> Row:
@@ -288,6 +320,17 @@ def _check_ed25519(signature: bytes, text: bytes) -> None:
     public, _ = bindings.crypto_sign_seed_keypair(SEED)
     if bindings.crypto_sign_open(signature + text, public) != text:
         raise RuntimeError("sign.ed25519: the signature is not the key's")
+
+
+def _check_transaction(text: str, signer: Any) -> None:
+    """The simulated venue, which has mathematics of its own, takes the signature."""
+    from mpdex.sim.venues import lighter_crypto as crypto
+    from mpdex.sim.venues.lighter import CHAIN_ID
+    from mpdex.sim.venues.lighter_wire import CREATE, parse_transaction
+
+    sent = parse_transaction(CREATE, text)
+    if not crypto.verify(crypto.public_key(signer._key), sent.hash(CHAIN_ID), sent.signature):
+        raise RuntimeError("sign.lighter: the signature is not the key's")
 
 
 def _named(venue: str, targets: dict[str, float]) -> dict[str, float]:
