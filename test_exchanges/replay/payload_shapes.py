@@ -46,7 +46,7 @@ def _kind_of(value: Any, quoted: bool) -> str:
 
 def lacking(wanted: dict[str, str], found: dict[str, str], allowed: set[str]) -> list[str]:
     """Places of one payload that the other does not have; null and empty lists have no inside."""
-    blank = [name for name in found if found[name] == "NoneType" or f"{name}[]" not in found]
+    blank = [name for name in found if _is_blank(name, found)]
     return [
         name
         for name in wanted.keys() - found.keys()
@@ -54,6 +54,12 @@ def lacking(wanted: dict[str, str], found: dict[str, str], allowed: set[str]) ->
         and not name.startswith(tuple(f"{place}{mark}" for place in blank for mark in ".["))
         and not any(other.startswith(f"{name}.") for other in found)
     ]
+
+
+def _is_blank(name: str, found: dict[str, str]) -> bool:
+    if found[name] != "list":
+        return found[name] == "NoneType"
+    return not any(other.startswith(f"{name}[]") for other in found)
 
 
 def kinds_that_differ(recorded: dict[str, str], made: dict[str, str]) -> list[str]:
