@@ -15,7 +15,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import pytest
 from core.ws_double import Peer, Server, until, virtually
@@ -169,6 +169,7 @@ def test_urgency_follows_the_time_in_force(venue: LighterExchange, market: Marke
 def test_the_same_transaction_goes_both_ways(venue: LighterExchange) -> None:
     """A form by REST, an object over the socket, with one signature."""
     request = placed(venue)
+    assert request.body.decode() == urlencode(request.json)
     form = parse_qs(request.body.decode(), strict_parsing=True)
     assert form["tx_type"] == ["14"]
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
