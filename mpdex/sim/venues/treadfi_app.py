@@ -10,23 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from decimal import Decimal
 
-import msgspec
-
-from mpdex.sim.exchange import SimExchange
-from mpdex.sim.records import SimMarket
 from mpdex.sim.venue import Handler, SimReply, SimRequest
+from mpdex.sim.venues.treadfi_account import AccountCalls, named, read_body, words
 from mpdex.sim.venues.treadfi_desk import (
     LIVE,
     STATUSES,
+    USER,
     Parent,
     ParentDesk,
     Refused,
     plain,
     when,
 )
-from mpdex.sim.venues.treadfi_login import Account, Logins, User
+from mpdex.sim.venues.treadfi_login import Logins, User
 from mpdex.types import Json
 
 ORDERS = "/api/orders/"
@@ -35,7 +32,6 @@ CANCEL = "/internal/oms/cancel_order/"
 BALANCE = "/internal/sor/get_cached_account_balance"
 TABLE = "/internal/ems/get_order_table_rows"
 CANCELED = "Successfully canceled order."
-LEVERAGE_SET = "Leverage changed successfully."
 PAGE, LARGEST_PAGE = 20, 500  # UNVERIFIED, both
 _DYNAMIC = (ORDER, SUMMARY, MULTI, CANCEL)
 # Neutral refusal class -> body and status. No list of texts is public.
@@ -53,31 +49,26 @@ REJECTS: Mapping[str, tuple[Json, int]] = {
     "RATE": ({"detail": "Request was throttled."}, 429),
 }
 Answer = Callable[[SimRequest, User], SimReply]
-SetLeverage = Callable[[Account, SimMarket, int, bool | None], str]  # last: isolated
 
 
 class TreadfiApp:
     """TreadFi in front of one venue.
 
     Args:
-        set_leverage: on the venue beneath; the margin mode stays where none is named. Says why
-            not, "" where it is done.
         tokens: whether the API's tokens are known here; with them its whole list of calls.
     """
 
     def __init__(
         self,
-        exchange: SimExchange,
         logins: Logins,
         desk: ParentDesk,
-        set_leverage: SetLeverage,
+        accounts: AccountCalls,
         *,
         tokens: bool,
     ) -> None:
         self.logins = logins
         self.desk = desk
-        self._exchange = exchange
-        self._set = set_leverage
+        self.accounts = accounts
         self._tokens = tokens
         self._multis: dict[str, tuple[User, list[Parent], dict[str, Json]]] = {}
 
@@ -97,18 +88,18 @@ class TreadfiApp:
                 yield method, path, self._guarded(answer, tokens=True)
 
     def _page_calls(self) -> Iterable[tuple[str, str, Answer]]:
-        yield "GET", BALANCE, self._balance
+        yield "GET", BALANCE, self.accounts.balance
         yield "GET", TABLE, self._table
-        yield "POST", "/internal/sor/set_leverage", self._set_leverage
+        yield "POST", "/internal/sor/set_leverage", self.accounts.set_leverage
 
     def _shared_calls(self) -> Iterable[tuple[str, str, Answer]]:
         yield "POST", ORDERS, self._place
         yield "GET", ORDERS, self._list
 
     def _api_calls(self) -> Iterable[tuple[str, str, Answer]]:
-        yield "GET", "/api/accounts/", self._accounts
-        yield "GET", "/api/balances/", self._balances
-        yield "POST", "/api/set_leverage/", self._set_leverage
+        yield "GET", "/api/accounts/", self.accounts.names
+        yield "GET", "/api/balances/", self.accounts.balances
+        yield "POST", "/api/set_leverage/", self.accounts.set_leverage
         yield "POST", "/api/amend_order/", self._amend
         yield "POST", "/api/order_messages/", self._messages
         yield "POST", "/api/close_balances/", self._close_balances
@@ -157,7 +148,7 @@ class TreadfiApp:
             return {"client_id": request.query.get("custom_order_ids", "")}
         if request.path != ORDERS:
             return {}
-        body = _body(request)
+        body = read_body(request)
         params = body.get("strategy_params")
         reduces = isinstance(params, dict) and params.get("reduce_only") is True
         return {
@@ -178,7 +169,7 @@ class TreadfiApp:
 
     def _place(self, request: SimRequest, user: User) -> SimReply:
         api = "authorization" in request.headers
-        parent = self.desk.place(_body(request), user.accounts, api=api)
+        parent = self.desk.place(read_body(request), user.accounts, api=api)
         return SimReply({**self.desk.render(parent), "placements": []})
 
     def _order(self, request: SimRequest, user: User) -> SimReply:
@@ -199,11 +190,11 @@ class TreadfiApp:
     def _list(self, request: SimRequest, user: User) -> SimReply:
         """UNVERIFIED: without `statuses` all, newest first; times in ISO 8601."""
         query = request.query
-        wanted = frozenset(_words(query, "statuses")) or STATUSES
+        wanted = frozenset(words(query, "statuses")) or STATUSES
         if wanted - STATUSES:
             raise Refused({"statuses": [f"Invalid status {min(wanted - STATUSES)}."]})
-        rows = self.desk.rows(_named(user, query), wanted)
-        custom = _words(query, "custom_order_ids")
+        rows = self.desk.rows(named(user, query), wanted)
+        custom = words(query, "custom_order_ids")
         if custom:
             rows = [row for row in rows if row["custom_order_id"] in custom]
         after, before = _time(query, "after"), _time(query, "before")
@@ -225,7 +216,7 @@ class TreadfiApp:
         return SimReply({"orders": rows[: _count(query, "page_size", PAGE)]})
 
     def _amend(self, request: SimRequest, user: User) -> SimReply:
-        body = _body(request)
+        body = read_body(request)
         parent = self.desk.find(str(body.get("order_id")), user.accounts)
         changes = body.get("changes")
         self.desk.amend(parent, changes if isinstance(changes, dict) else {})
@@ -233,32 +224,38 @@ class TreadfiApp:
 
     def _messages(self, request: SimRequest, user: User) -> SimReply:
         """UNVERIFIED: the form; by order, what its engine has to say."""
-        ids = _body(request).get("order_ids")
+        ids = read_body(request).get("order_ids")
         asked = ids if isinstance(ids, list) else []
         found = [self.desk.find(str(one), user.accounts) for one in asked]
         return SimReply({parent.id: [] for parent in found})
 
     def _place_multi(self, request: SimRequest, user: User) -> SimReply:
         """Several parents at once, each as simple as any other."""
-        body = _body(request)
+        body = read_body(request)
         children = body.get("child_orders")
         if not isinstance(children, list) or not children:
             raise Refused({"child_orders": ["This field is required."]})
         common = {name: body.get(name) for name in ("strategy", "strategy_params", "duration")}
-        named = [
+        simple = [
             {**common, **child, "accounts": [child.get("account")]}
             for child in children
             if isinstance(child, dict)
         ]
-        parents = [self.desk.place(one, user.accounts, api=True) for one in named]
+        parents = [self.desk.place(one, user.accounts, api=True) for one in simple]
         number = parents[0].id[::-1]
         multi: dict[str, Json] = {
             "id": number,
             "created_at": when(parents[0].created_ns),
+            "updated_at": when(parents[0].created_ns),
+            "time_start": when(parents[0].created_ns),
             "duration": body.get("duration"),
             "child_order_ids": [parent.id for parent in parents],
             "strategy": body.get("strategy"),
             "strategy_params": body.get("strategy_params") or {},
+            "engine_passiveness": str(body.get("engine_passiveness", "0.02")),
+            "schedule_discretion": str(body.get("schedule_discretion", "0.08")),
+            "user": USER,
+            "time_zone": "UTC",
             "status": "SUBMITTED",
             "failure_reason": "",
         }
@@ -275,41 +272,13 @@ class TreadfiApp:
         multi["status"] = "CANCELED"
         return SimReply({"message": CANCELED})
 
-    # ---------------------------------------------------------------- account
-
-    def _balance(self, request: SimRequest, user: User) -> SimReply:
-        """A name that nobody has gives an empty list and no error."""
-        rows = [
-            {"account_name": one.name, "account_id": one.id, "equity": self._equity(one)}
-            for one in _named(user, request.query)
-        ]
-        return SimReply({"balances": rows})
-
-    def _accounts(self, _: SimRequest, user: User) -> SimReply:
-        rows = [
-            {"name": one.name, "id": one.id, "valid": True, "archived": False}
-            for one in user.accounts
-        ]
-        return SimReply(rows)
-
-    def _balances(self, request: SimRequest, user: User) -> SimReply:
-        told = {}
-        for one in _named(user, request.query):
-            cash = {"symbol": "USDC", "size": self._equity(one), "asset_type": "token"}
-            held = [
-                {"symbol": pair, "size": plain(size), "asset_type": "position"}
-                for pair, size in self._positions(one)
-            ]
-            told[one.name] = {"assets": [cash, *held]}
-        return SimReply(told)
-
     def _close_balances(self, request: SimRequest, user: User) -> SimReply:
         """A market order against each position, no larger than is allowed."""
-        body, placed = _body(request), []
+        body, placed = read_body(request), []
         names = body.get("account_names")
         chosen = [one for one in user.accounts if not names or one.name in names]
         for account in chosen:
-            for pair, size in self._positions(account):
+            for pair, size in self.accounts.positions(account):
                 sent = {
                     "accounts": [account.name],
                     "pair": pair,
@@ -320,37 +289,6 @@ class TreadfiApp:
                 }
                 placed.append(self.desk.place(sent, user.accounts, api=True).id)
         return SimReply({"order_ids": placed})
-
-    def _set_leverage(self, request: SimRequest, user: User) -> SimReply:
-        """The page always names the margin mode, the API never does."""
-        body = _body(request)
-        ids, market = body.get("account_ids"), self.desk.market(body.get("pair"))
-        chosen = [one for one in user.accounts if isinstance(ids, list) and one.id in ids]
-        if not chosen:
-            raise Refused({"message": "Account not found."})
-        text, mode = str(body.get("leverage")), body.get("margin_mode")
-        if not text.isdecimal() or not 1 <= int(text) <= market.max_leverage:
-            raise Refused({"message": f"Leverage must be between 1 and {market.max_leverage}."})
-        if mode not in ("CROSS", "ISOLATED", None):
-            raise Refused({"margin_mode": [f'"{mode}" is not a valid choice.']})
-        isolated = None if mode is None else mode == "ISOLATED"
-        for account in chosen:
-            problem = self._set(account, market, int(text), isolated)
-            if problem:
-                raise Refused({"message": problem})
-        return SimReply({"message": LEVERAGE_SET})
-
-    def _equity(self, account: Account) -> str:
-        return plain(self._exchange.equity(account.beneath))
-
-    def _positions(self, account: Account) -> list[tuple[str, Decimal]]:
-        """By pair, signed; without those that are flat."""
-        found = []
-        for pair in self.desk.symbols:
-            market = self.desk.market(pair)
-            name = self.desk.account_of(account, market)
-            found.append((pair, self._exchange.accounts[name].size(market.symbol)))
-        return [(pair, size) for pair, size in found if size]
 
     # ---------------------------------------------------------------- guard
 
@@ -368,25 +306,6 @@ class TreadfiApp:
 
 
 # --------------------------------------------------------------------------- reading
-
-
-def _body(request: SimRequest) -> dict[str, Json]:
-    """{} where it is no object."""
-    try:
-        said = request.json
-    except msgspec.DecodeError:
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
-def _named(user: User, query: Mapping[str, str]) -> list[Account]:
-    """The user's accounts, those that a query names if it names any."""
-    names = _words(query, "account_names")
-    return [one for one in user.accounts if not names or one.name in names]
-
-
-def _words(query: Mapping[str, str], name: str) -> list[str]:
-    return [word for word in query.get(name, "").split(",") if word]
 
 
 def _count(query: Mapping[str, str], name: str, otherwise: int) -> int:

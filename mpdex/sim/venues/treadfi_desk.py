@@ -34,6 +34,8 @@ STATUSES = LIVE | {"COMPLETE", "CANCELED"}
 QUANTITIES = ("base_asset_qty", "quote_asset_qty", "sell_token_amount")
 REACH = Decimal("0.005")  # from the mark, of the child of a market order. UNVERIFIED.
 LONGEST_ID = 64
+USER = "2"
+NO_PRICE = "-1." + 20 * "0"  # as the API tells one
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Why a child did not come to be, or ended by itself.
 REASONS: Mapping[str, str] = {
@@ -86,6 +88,7 @@ class ParentDesk:
         symbols: the truth's markets by TreadFi's pair.
         beneath: name of the truth's account for a linked account and a market.
         by_name: whether strategies are taken by their names from a session, too.
+        absent: how a price that there is not is told.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class ParentDesk:
         beneath: Callable[[Account, SimMarket], str],
         *,
         by_name: bool,
+        absent: str | None = None,
     ) -> None:
         self.symbols = symbols
         self.parents: dict[str, Parent] = {}
@@ -103,6 +107,7 @@ class ParentDesk:
         self._rng = rng
         self.account_of = beneath
         self._by_name = by_name
+        self._absent = absent
         self._by_child: dict[str, Parent] = {}
 
     def market(self, pair: Json) -> SimMarket:
@@ -265,45 +270,74 @@ class ParentDesk:
         return found
 
     def render(self, parent: Parent) -> dict[str, Json]:
-        """A parent as the documented order object has it."""
+        """A parent as the documented order object has it, and the vendor's sample of 2023."""
         child = self._exchange.told(parent.child) or parent.child
-        base, quote = parent.pair.partition(":")[0], parent.pair.rpartition("-")[2]
-        status, average = parent.status_of(child), child.average
-        buys = parent.side == "buy"
-        part = child.filled / parent.size * 100
+        status = parent.status_of(child)
         return {
             "id": parent.id,
             "custom_order_id": parent.custom_id,
             "parent_order": None,
             "parent_order_id": None,
-            "created_at": when(parent.created_ns),
-            "updated_at": when(child.updated_ns),
-            "time_start": when(parent.created_ns),
             "pair": parent.pair,
             "market_type": "perp",
             "side": parent.side,
-            "buy_token": base if buys else quote,
-            "sell_token": quote if buys else base,
             "accounts": [parent.account.id],
             "account_names": [parent.account.name],
-            "target_order_qty": plain(parent.size),
-            "target_remaining_qty": plain(parent.size - child.filled),
-            "executed_qty": plain(child.filled),
-            "average_executed_price": None if average is None else plain(average),
-            "executed_price": None if average is None else plain(average),
-            "executed_notional": plain(child.quote_filled),
-            "pct_filled": f"{part:.2f}",
-            "total_fee": plain(child.fees),
-            "limit_price": None if parent.price is None else plain(parent.price),
+            "user": USER,
+            **self._render_progress(parent, child),
+            **_render_times(parent, child),
+            **_render_request(parent.sent),
+            "limit_price": self._absent if parent.price is None else padded(parent.price),
+            "stop_price": self._absent,
             "strategy": parent.strategy,
             "super_strategy": parent.strategy,
-            "strategy_params": parent.sent.get("strategy_params") or {},
-            "duration": parent.sent.get("duration"),
-            "notes": parent.sent.get("notes") or "",
             "active": status in LIVE,
             "status": status,
             "failure_reason": _reason(child),
         }
+
+    def _render_progress(self, parent: Parent, child: SimOrder) -> dict[str, Json]:
+        base, quote = parent.pair.partition(":")[0], parent.pair.rpartition("-")[2]
+        buys, average = parent.side == "buy", child.average
+        spent = parent.size * (parent.price or child.average or ZERO) if buys else parent.size
+        told = None if average is None else padded(average)
+        return {
+            "buy_token": base if buys else quote,
+            "sell_token": quote if buys else base,
+            "sell_token_amount": padded(spent),
+            "target_order_qty": padded(parent.size),
+            "target_remaining_qty": padded(parent.size - child.filled),
+            "executed_qty": padded(child.filled),
+            "average_executed_price": told,
+            "executed_price": told,
+            "executed_notional": padded(child.quote_filled),
+            "pct_filled": f"{child.filled / parent.size * 100:.2f}",
+            "total_fee": padded(child.fees),
+        }
+
+
+def _render_times(parent: Parent, child: SimOrder) -> dict[str, Json]:
+    seconds = parent.sent.get("duration")
+    lives = int(seconds) if isinstance(seconds, int) else 0
+    return {
+        "created_at": when(parent.created_ns),
+        "updated_at": when(child.updated_ns),
+        "time_start": when(parent.created_ns),
+        "time_end": when(parent.created_ns + lives * 10**9),
+        "duration": lives,
+        "time_zone": "UTC",
+    }
+
+
+def _render_request(sent: Mapping[str, Json]) -> dict[str, Json]:
+    """What is told back as it was asked for."""
+    return {
+        "strategy_params": sent.get("strategy_params") or {},
+        "engine_passiveness": str(sent.get("engine_passiveness", "0.02")),
+        "schedule_discretion": str(sent.get("schedule_discretion", "0.08")),
+        "notes": sent.get("notes") or "",
+        "updated_leverage": sent.get("updated_leverage"),
+    }
 
 
 def _reason(child: SimOrder) -> str:
@@ -339,6 +373,11 @@ def _number(fields: Mapping[str, Json], name: str) -> Decimal | None:
 
 def plain(number: Decimal) -> str:
     return f"{number.normalize():f}"
+
+
+def padded(number: Decimal) -> str:
+    """As amounts are told: to 20 decimals."""
+    return f"{number:.20f}"
 
 
 def when(ns: int) -> str:

@@ -10,12 +10,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from typing import ClassVar
 
 from mpdex.sim import evm
 from mpdex.sim.records import SimMarket, SimOrder
 from mpdex.sim.venue import Handler, SimReply, SimRequest, SimVenue
+from mpdex.sim.venues.treadfi_account import AccountCalls
 from mpdex.sim.venues.treadfi_app import TreadfiApp
-from mpdex.sim.venues.treadfi_desk import ParentDesk
+from mpdex.sim.venues.treadfi_desk import NO_PRICE, ParentDesk
 from mpdex.sim.venues.treadfi_login import Account, Logins, User
 
 
@@ -23,10 +25,12 @@ class TreadfiFront(SimVenue):
     """What is TreadFi's goes to its app, everything else on to the venue beneath, the next base.
 
     Attributes:
+        BENEATH: what TreadFi calls the venue. UNVERIFIED.
         TOKENS: whether this TreadFi knows the tokens of its API.
         BY_NAME: whether a session may name strategies.
     """
 
+    BENEATH: ClassVar[str]
     TOKENS = False
     BY_NAME = False
 
@@ -67,9 +71,16 @@ class TreadfiFront(SimVenue):
         logins.users[self.user.address] = self.user
         perps = (market for market in self.exchange.markets.values() if market.kind == "perp")
         symbols = {_pair(market): market.symbol for market in perps}
-        by_name = self.BY_NAME
-        desk = ParentDesk(self.exchange, self.rng, symbols, self.account_of, by_name=by_name)
-        return TreadfiApp(self.exchange, logins, desk, self.set_leverage, tokens=self.TOKENS)
+        desk = ParentDesk(
+            self.exchange,
+            self.rng,
+            symbols,
+            self.account_of,
+            by_name=self.BY_NAME,
+            absent=NO_PRICE if self.TOKENS else None,
+        )
+        accounts = AccountCalls(self.exchange, desk, self.set_leverage, self.BENEATH)
+        return TreadfiApp(logins, desk, accounts, tokens=self.TOKENS)
 
     def login_keys(self) -> dict[str, str]:
         """Credentials that are TreadFi's own."""

@@ -17,6 +17,7 @@ class TreadfiHlSim(TreadfiFront, HyperliquidSim):
     """Hyperliquid's wire, and TreadFi's."""
 
     name = "treadfi.hyperliquid"
+    BENEATH = "Hyperliquid"
 
     @property
     def linked(self) -> str:

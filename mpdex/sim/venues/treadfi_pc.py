@@ -18,6 +18,7 @@ class TreadfiPcSim(TreadfiFront, PacificaSim):
     """Pacifica's wire, and TreadFi's."""
 
     name = "treadfi.pacifica"
+    BENEATH = "Pacifica"
     TOKENS = True
     BY_NAME = True
 
