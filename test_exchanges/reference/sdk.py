@@ -31,22 +31,27 @@ def interpreter(venue: str) -> str:
     return made.stdout.strip()
 
 
-async def play(venue: str, part: str) -> tuple[dict[str, Any], Running]:
-    """The report of one part of the script, and the venue it traded on, stopped."""
-    script, python = FOLDER / f"{venue}_client.py", interpreter(venue)
+async def play(venue: str, part: str, name: str = "") -> tuple[dict[str, Any], Running]:
+    """The report of one part of the script, and the venue it traded on, stopped.
+
+    Args:
+        name: of script and environment, where it is not the venue's.
+    """
+    name = name or venue
+    script, python = FOLDER / f"{name}_client.py", interpreter(name)
     async with await serve([venue]) as running:
         given = {"endpoints": running.endpoints[venue], "credentials": running.credentials[venue]}
         environment = {**os.environ, "TZ": "UTC"}
-        client = await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             python, str(script), part, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment
         )
         try:
             async with asyncio.timeout(PATIENCE):
-                said, complained = await client.communicate(json.dumps(given).encode())
+                said, complained = await process.communicate(json.dumps(given).encode())
         finally:
-            if client.returncode is None:
-                client.kill()
-                await client.wait()
-    assert client.returncode == 0, complained.decode()[-4000:]
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    assert process.returncode == 0, complained.decode()[-4000:]
     report: dict[str, Any] = json.loads(said)
     return report, running
