@@ -19,9 +19,12 @@ PINS: dict[str, tuple[str, ...]] = {
     # coincurve: eth-account signs with it where it is installed, 50 times faster than without
     "grvt": ("grvt-pysdk==0.2.1", "coincurve>=21"),
     "backpack": ("bpx-py==2.0.11",),
+    "hyperliquid": ("hyperliquid-python-sdk==0.24.0", "ccxt==4.5.90", "coincurve>=21"),
     # two environments: the SDK needs urllib3 below 2.1, ccxt one of 2026
     "lighter": ("lighter-sdk==1.1.8",),
     "lighter_ccxt": ("ccxt==4.5.90",),
+    # the client forgets to name requests
+    "treadfi_pc": ("taas-api-client==1.2.9", "requests==2.32.5"),
     "pacifica": ("pacifica-python-sdk==0.1.0a2", "ccxt==4.5.90"),
 }
 
