@@ -88,9 +88,10 @@ USDC_TOKEN = {
     "evmContract": None,
     "fullName": None,
 }
-TOKENS = {  # base token of a spot market: index, wei decimals, id
+# Base token of a spot market: index (its place in the list, as live), wei decimals, id.
+TOKENS = {
     "PURR": (1, 5, "0xc1fb593aeffbeb02f85e0308e9956a90"),
-    "UETH": (221, 9, "0xe1edd30daaf5caac3fe63569e24748da"),
+    "UETH": (2, 9, "0xe1edd30daaf5caac3fe63569e24748da"),
 }
 
 
