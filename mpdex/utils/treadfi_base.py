@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar, Final
-from urllib.parse import urlsplit
 
 from mpdex.errors import (
     AuthError,
@@ -474,6 +473,8 @@ def _metadata(cookies: Mapping[str, Cookie]) -> LoginStep:
 
 def _hop(location: str, cookies: Mapping[str, Cookie], venue: str) -> LoginStep:
     """Cookies may be set on the way; they go nowhere but to TreadFi."""
+    from urllib.parse import urlsplit  # here: a login is rare, and this is slow to import
+
     target = urlsplit(location)
     away = target.netloc and f"{target.scheme}://{target.netloc}" != ORIGIN
     if away or not target.path.startswith("/"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,3 +99,15 @@ def test_a_users_own_are_not_ours(id: str | None) -> None:
 
 def test_an_id_of_a_larger_form_is_not_ours() -> None:
     assert not ClientIds(FORMS[0], Time()).ours(ClientIds(FORMS[2], Time()).new())
+
+
+@pytest.mark.parametrize("text", ["decimal", "hex", "uuid"])
+def test_an_id_with_room_for_it_tells_when_it_was_made(text: Any) -> None:
+    time = Time()
+    ids = ClientIds(ClientIdForm(0, 2**128 - 1, text), time)
+    own = ids.new()
+    time.now += 7 * DAY
+    assert ids.made_ms(own) == 1_767_225_600_000
+    assert ids.made_ms("somebody's") is None
+    short = ClientIds(ClientIdForm(1, 2**48 - 1), time)
+    assert short.made_ms(short.new()) is None
