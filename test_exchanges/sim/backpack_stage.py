@@ -6,14 +6,13 @@ import base64
 import json
 import random
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlencode
 
 from nacl.signing import SigningKey
 from sim.grvt_stage import Wire
-from sim.staging import stager
+from sim.staging import Closing, ladder, stager
 
-from mpdex.sim.board import Quote
 from mpdex.sim.models import NO_LATENCY, Timers
 from mpdex.sim.run import EPOCH_NS
 from mpdex.sim.venue import SimReply, SimRequest
@@ -70,7 +69,7 @@ class Signer:
         return [self.api_key, self.sign(text), str(now_ms), "5000"]
 
 
-class Stage:
+class Stage(Closing):
     """The venue, a clock, a market of ETH around 3000, and a client that signs."""
 
     def __init__(self, loop: VirtualLoop) -> None:
@@ -85,20 +84,10 @@ class Stage:
         self._sockets = iter(range(1, 1000))
         self.quote("2999.99", "3000.00")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.timers.close()
-        self.exchange.close()
-
     def quote(self, bid: str, ask: str, size: str = "5", symbols: Any = (ETH, SPOT)) -> None:
         """Books of ten levels a side, a tick apart."""
-        lots = int(Decimal(size) * UNIT)
-        bids = [(int(Decimal(bid) * UNIT) - i * 10**6, lots) for i in range(10)]
-        asks = [(int(Decimal(ask) * UNIT) + i * 10**6, lots) for i in range(10)]
         for symbol in symbols:
-            self.exchange.on_quote(symbol, Quote(bids, asks, True))
+            self.exchange.on_quote(symbol, ladder(bid, ask, size))
 
     def trade(self, price: str, size: str, taker: Any, symbol: str = ETH) -> None:
         units = (int(Decimal(text) * UNIT) for text in (price, size))

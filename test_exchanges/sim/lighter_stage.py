@@ -8,14 +8,13 @@ import json
 import random
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 from sim.grvt_stage import Wire as PlainWire
-from sim.staging import stager
+from sim.staging import Closing, ladder, stager
 
-from mpdex.sim.board import Quote
 from mpdex.sim.models import NO_LATENCY, Timers
 from mpdex.sim.run import EPOCH_NS
 from mpdex.sim.venue import SimReply, SimRequest
@@ -73,7 +72,7 @@ class Signer:
         return f"{said}:{self.sign(to_bytes(digest(from_bytes(said.encode())))).hex()}"
 
 
-class Stage:
+class Stage(Closing):
     """The venue, a clock, a market of ETH around 3000, and a client that signs."""
 
     def __init__(self, loop: VirtualLoop) -> None:
@@ -92,24 +91,14 @@ class Stage:
         self._sockets = iter(range(1, 1000))
         self.quote("2999.99", "3000.00")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.timers.close()
-        self.exchange.close()
-
     # ---------------------------------------------------------------- the market
 
     def quote(
         self, bid: str, ask: str, size: str = "5", symbols: Any = ("ETH", "ETH/USDC")
     ) -> None:
         """Books of ten levels a side, a tick apart."""
-        lots = int(Decimal(size) * UNIT)
-        bids = [(int(Decimal(bid) * UNIT) - i * 10**6, lots) for i in range(10)]
-        asks = [(int(Decimal(ask) * UNIT) + i * 10**6, lots) for i in range(10)]
         for symbol in symbols:
-            self.exchange.on_quote(symbol, Quote(bids, asks, True))
+            self.exchange.on_quote(symbol, ladder(bid, ask, size))
 
     def trade(self, price: str, size: str, taker: Any, symbol: str = "ETH") -> None:
         units = (int(Decimal(text) * UNIT) for text in (price, size))

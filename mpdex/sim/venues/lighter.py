@@ -351,17 +351,17 @@ class LighterSim(SimVenue):
         self.socket.open(conn, pings=conn.query.get("server_pings") == "true")
         return None
 
-    def close_ws(self, conn: SimConnection) -> None:
-        self.streams.forget(conn)
+    def request_of_message(self, conn: SimConnection, text: str) -> SimRequest | None:
+        return self.socket.request_of(text)
 
     def accept_message(self, conn: SimConnection, text: str) -> Json | None:
         return self.socket.accept(conn, text)
 
-    def request_of_message(self, conn: SimConnection, text: str) -> SimRequest | None:
-        return self.socket.request_of(conn, text)
-
     def wrap_reply(self, conn: SimConnection, text: str, reply: SimReply) -> Json:
         return self.socket.wrap(text, reply)
+
+    def close_ws(self, conn: SimConnection) -> None:
+        self.streams.forget(conn)
 
     def issued(self) -> Iterable[str]:
         """Tokens are made by clients; those seen here."""
@@ -372,12 +372,12 @@ class LighterSim(SimVenue):
         self.keys.revoke_tokens()
 
     def render_event(self, event: SimEvent) -> None:
-        self.market.note(event)
         match event:
-            case Traded(fill):
-                self.accounts.note_fill(fill)
             case PositionChanged(position):
                 self.accounts.note_position(position)
+            case Traded(fill):
+                self.accounts.note_fill(fill)
+        self.market.recent.note(event)
         self.streams.render(event)
 
 

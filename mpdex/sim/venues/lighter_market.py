@@ -5,14 +5,14 @@ Source: apidocs.lighter.xyz; zklighter-perps 1.0.272 openapi.json; live payloads
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 import msgspec
 
 from mpdex.sim.exchange import SimExchange
-from mpdex.sim.records import ZERO, MarkChanged, PublicTrade, SimEvent, SimMarket
+from mpdex.sim.recent import Recent
+from mpdex.sim.records import ZERO, PublicTrade, SimMarket
 from mpdex.sim.venues import lighter_render as render
 from mpdex.sim.venues.lighter_wire import Refusal, invalid
 from mpdex.types import Json
@@ -74,8 +74,7 @@ class MarketData:
 
     def __init__(self, exchange: SimExchange) -> None:
         self._exchange = exchange
-        self._trades: dict[str, deque[PublicTrade]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
-        self._index: dict[str, Decimal] = {}
+        self.recent = Recent(REMEMBERED)
         self.answers: dict[str, Callable[[Query], Json]] = {
             "/": lambda _: self._status(),
             "/info": lambda _: {"contract_address": CONTRACT},
@@ -87,14 +86,6 @@ class MarketData:
             "/api/v1/fundings": self.answer_fundings,
             "/api/v1/assetDetails": lambda _: self._assets(),
         }
-
-    def note(self, event: SimEvent) -> None:
-        """Remember what later answers need."""
-        match event:
-            case PublicTrade(symbol):
-                self._trades[symbol].append(event)
-            case MarkChanged(symbol, _, index):
-                self._index[symbol] = index
 
     # ---------------------------------------------------------------- facts
 
@@ -113,12 +104,11 @@ class MarketData:
 
     def last_price(self, symbol: str) -> Decimal:
         """Of the last trade; the mark before there was one."""
-        trades = self._trades[symbol]
+        trades = self.recent.trades[symbol]
         return trades[-1].price if trades else self._exchange.mark(symbol)
 
-    def recent(self, symbol: str, count: int) -> list[PublicTrade]:
-        """Newest first."""
-        return [*reversed(self._trades[symbol])][:count]
+    def newest(self, symbol: str, count: int) -> list[PublicTrade]:
+        return [*reversed(self.recent.trades[symbol])][:count]
 
     def _status(self) -> Json:
         return {"status": 200, "network_id": 1, "timestamp": self._exchange.clock.now_ms() // 1000}
@@ -172,7 +162,7 @@ class MarketData:
             "price_decimals": render.decimals(market.tick),
             **(self._margins(market) if market.kind == "perp" else {}),
             "last_trade_price": _number(self.last_price(market.symbol)),
-            "daily_trades_count": len(self._trades[market.symbol]),
+            "daily_trades_count": len(self.recent.trades[market.symbol]),
             **self._day(market),
             "daily_chart": {} if market.kind == "perp" else "{}",
         }
@@ -201,7 +191,7 @@ class MarketData:
 
     def _day(self, market: SimMarket) -> dict[str, Json]:
         """Of the trades remembered, where the venue takes a day's; JSON numbers, as live."""
-        trades = self._trades[market.symbol]
+        trades = self.recent.trades[market.symbol]
         prices = [trade.price for trade in trades] or [self._exchange.mark(market.symbol)]
         change = (prices[-1] / prices[0] - 1) * 100 if prices[0] else ZERO
         return {
@@ -264,7 +254,7 @@ class MarketData:
     def answer_trades(self, query: Query) -> Json:
         market = self.market(query.get("market_id"))
         limit = parse_count(query, "limit", LONGEST_PAGE, LONGEST_PAGE)
-        trades = self.recent(market.symbol, limit)
+        trades = self.newest(market.symbol, limit)
         return {"code": 200, "trades": [render.render_trade(t, market) for t in trades]}
 
     # ---------------------------------------------------------------- statistics, funding
@@ -281,7 +271,7 @@ class MarketData:
         own = {
             "symbol": market.symbol,
             "market_id": render.market_id(market),
-            "index_price": render.on_grid(self._index.get(market.symbol, mark), market.tick),
+            "index_price": render.on_grid(self.recent.index.get(market.symbol, mark), market.tick),
             "mid_price": render.on_grid(mid, market.tick),
             "last_trade_price": render.on_grid(self.last_price(market.symbol), market.tick),
             **self._day(market),

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
+from mpdex.sim.numerals import milliseconds
 from mpdex.sim.records import ZERO, Level, PublicTrade, SimFill, SimMarket, SimOrder, SimPosition
 from mpdex.types import Json, OrderStatus, Side
 
@@ -49,10 +50,6 @@ def decimals(step: Decimal) -> int:
     exponent = step.normalize().as_tuple().exponent
     assert isinstance(exponent, int)
     return max(-exponent, 0)
-
-
-def milliseconds(ns: int) -> int:
-    return ns // 1_000_000
 
 
 def block_at(ns: int) -> int:

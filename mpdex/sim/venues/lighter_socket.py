@@ -156,7 +156,7 @@ class Socket:
 
     # ---------------------------------------------------------------- transactions
 
-    def request_of(self, conn: SimConnection, text: str) -> SimRequest | None:
+    def request_of(self, text: str) -> SimRequest | None:
         """The REST request that a call stands for; None for anything but a call."""
         message = _decoded(text) or {}
         name = CALLS.get(str(message.get("type")))
@@ -168,7 +168,7 @@ class Socket:
         return SimRequest("POST", f"/api/v1/{name}", body=urlencode(form).encode())
 
     def _call(self, conn: SimConnection, text: str) -> Json:
-        request = self.request_of(conn, text)
+        request = self.request_of(text)
         assert request is not None
         conn.private = True
         return self.wrap(text, self._transact(request))

@@ -284,7 +284,7 @@ class Streams:
 
     def _recent_trades(self, channel: Channel) -> Json:
         market = self._exchange.markets[channel.symbol]
-        return self._trades(self._market.recent(channel.symbol, RECENT), market)
+        return self._trades(self._market.newest(channel.symbol, RECENT), market)
 
     def _trades(self, trades: Iterable[PublicTrade], market: SimMarket) -> Json:
         return {
