@@ -81,13 +81,16 @@ MORE: dict[str, set[str]] = {
     "http_l2_book": {"time"},
     "http_meta_2023": META,
     "http_meta_and_asset_ctxs_trimmed": {*META, "dayBaseVlm", "description"},
-    "http_open_orders": {"origSz"},
+    "http_open_orders": {"origSz", "cloid"},
     "http_perp_dexs": {  # newer than the documentation's example
         *("subDeployers", "deployerFeeScale", "lastDeployerFeeScaleChangeTime"),
     },
+    "http_user_non_funding_ledger_updates": {"toPerp"},  # the recording's first is a deposit
     "http_user_rate_limit": {"nRequestsSurplus"},
     "ws_subscription_response_l2_book": {"fast"},
     "ws_active_spot_asset_ctx_roq": {"tokens"},  # shortened by its authors
+    "ws_user_event_fill_liquidation": {"builderFee"},
+    "ws_user_non_funding_ledger_updates": {"toPerp"},
     "ws_web_data3_vault": {"dexAbstractionEnabled", "abstraction", "optOutOfSpotDusting"},
 }
 
@@ -474,7 +477,7 @@ ANSWERS: dict[str, Maker] = {
         "user", own_order_in_the_way, "userEvents", about="nonUserCancel", me=True
     ),
     "ws_user_fills_snapshot": first("userFills", before=liquidated_with_everything, me=True),
-    "ws_user_fills_snapshot_roq": first("userFills", before=bought, me=True),
+    "ws_user_fills_snapshot_roq": first("userFills", before=short, me=True),
     "ws_user_fills_stream": told("userFills", liquidated_with_everything, me=True),
     "ws_user_fundings_snapshot": first("userFundings", before=funded, me=True),
     "ws_user_fundings_snapshot_roq": first("userFundings", before=funded, me=True),
