@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,7 +53,7 @@ from mpdex.utils.common_treadfi import (
 )
 from mpdex.utils.rest import Answer
 from mpdex.utils.treadfi_base import LoginStep, whole_leverage
-from mpdex.utils.treadfi_parents import AFTER_MS, BEFORE_MS, ParentOrders
+from mpdex.utils.treadfi_parents import AFTER_MS, BEFORE_MS, ParentLog, ParentOrders
 from wrappers.treadfi_hl import TreadfiHlExchange
 from wrappers.treadfi_hl_ws_client import TreadfiHlMarketClient, TreadfiHlPositionClient
 from wrappers.treadfi_pc import TreadfiPcExchange
@@ -624,6 +625,35 @@ def test_what_is_kept_is_bounded() -> None:
     assert kept.sent("0") is None
     assert kept.client_id_of("id-0") is None
     assert kept.client_id_of("id-10000") == "10000"
+
+
+def test_what_is_noted_is_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "private" / "mine.orders"
+    kept = ParentOrders("v", ParentLog(file))
+    for client_id in "abc":
+        kept.note(sent(client_id), NOW_MS)
+    kept.name("a", "id-1")
+    kept.forget("b")
+    with file.open("ab") as torn:
+        torn.write(b'{"client_id":"z","sym')
+    again = ParentOrders("v", ParentLog(file))
+    assert (again.order_id_of("a"), again.client_id_of("id-1")) == ("id-1", "a")
+    assert again.sent("b") is again.sent("z") is None
+    assert again.sent("c") == kept.sent("c")
+    found = again.find("c", [row(1), row(2)])
+    assert found is not None
+    assert found["id"] == "id-2"
+
+
+def test_a_file_that_cannot_be_kept_stops_no_order(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    kept = ParentOrders("v", ParentLog(tmp_path / "file" / "mine.orders"))
+    kept.note(sent(), NOW_MS)
+    kept.name("c", "id-1")
+    assert kept.order_id_of("c") == "id-1"
+    assert "not noted for the next run" in caplog.text
 
 
 def test_a_full_page_proves_an_absence_only_where_it_reaches_back(

@@ -314,6 +314,27 @@ class BySession(OwnFills):
             await later.get_order(stage.symbol, client_order_id=never)
 
     @staged()
+    async def test_what_an_earlier_run_has_noted_the_next_one_knows(
+        self, stage: Stage, tmp_path: Path
+    ) -> None:
+        kind = self.kept(tmp_path / "sessions")
+        dex = await stage.open(kind)
+        placed = await stage.rest(dex)
+        stage.faults("P.place.nth(1) -> drop_response(reset)")
+        with pytest.raises(OutcomeUnknown) as caught:
+            await stage.rest(dex, "sell")
+        own = caught.value.client_order_id
+        await dex.close()
+        later = await stage.open(kind)
+        for client_id in (placed["client_order_id"], own):
+            order = await later.get_order(stage.symbol, client_order_id=client_id)
+            assert (order["status"], order["client_order_id"]) == (OrderStatus.OPEN, client_id)
+        files = {file.suffix: file for file in (tmp_path / "sessions").iterdir()}
+        assert set(files) == {".json", ".orders"}
+        assert files[".orders"].stat().st_mode & 0o077 == 0
+        stage.check_clean(files[".orders"].read_text())
+
+    @staged()
     async def test_an_order_that_filled_and_whose_answer_was_lost_is_found(
         self, stage: Stage
     ) -> None:

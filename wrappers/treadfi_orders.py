@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from mpdex.errors import (
@@ -22,7 +23,7 @@ from mpdex.errors import (
 from mpdex.types import CancelRequest, Lane, LeverageInfo, Number, Order, OrderRequest
 from mpdex.utils.precision import to_decimal
 from mpdex.utils.treadfi_base import TreadfiBase, whole_leverage
-from mpdex.utils.treadfi_parents import ParentOrders
+from mpdex.utils.treadfi_parents import ParentLog, ParentOrders
 from multi_perp_dex import MultiPerpDexMixin
 
 # After these an order never was, and never will be.
@@ -34,8 +35,15 @@ class TreadfiOrders(TreadfiBase, MultiPerpDexMixin):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._parents = ParentOrders(self.SPEC.name)
         self._linked_id = ""  # TreadFi's id of the account
+
+    @cached_property
+    def _parents(self) -> ParentOrders:  # type: ignore[override]
+        """With what earlier runs have noted, where anything is kept."""
+        if self._kept is None:
+            return ParentOrders(self.name)
+        path = self._kept.path(self.account_id).with_suffix(".orders")
+        return ParentOrders(self.name, ParentLog(path))
 
     def submit_order(
         self, order: OrderRequest, *, lane: Lane = Lane.QUOTE

@@ -75,17 +75,27 @@ class LoginPage:
         runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=1.0)
         await runner.setup()
         try:
-            await web.TCPSite(runner, HOST, self._port).start()
-            self._port = runner.addresses[0][1]
-            self.url = f"http://{HOST}:{self._port}/{self._token}/"
+            await self._listen(runner)
             announce(self.url)
             async with asyncio.timeout(seconds):
                 return await self._answer
-        except OSError as error:
-            kind = "nobody signed in time" if isinstance(error, TimeoutError) else "port is taken"
-            raise UsageError(f"login page: {kind}; try again", venue=self._venue) from None
+        except TimeoutError:
+            raise self._failed("nobody signed in time") from None
         finally:
             await runner.cleanup()
+
+    async def _listen(self, runner: web.ServerRunner) -> None:
+        from aiohttp import web
+
+        try:
+            await web.TCPSite(runner, HOST, self._port).start()
+        except OSError:
+            raise self._failed(f"port {self._port} is taken") from None
+        self._port = runner.addresses[0][1]
+        self.url = f"http://{HOST}:{self._port}/{self._token}/"
+
+    def _failed(self, what: str) -> UsageError:
+        return UsageError(f"login page: {what}; try again", venue=self._venue)
 
     # ----------------------------------------------------------------- requests
 

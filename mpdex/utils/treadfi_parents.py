@@ -1,19 +1,28 @@
 """What is remembered of orders that TreadFi knows by its own ids alone.
 
-The page takes no client id. Ours names the answer's UUID for as long as this program runs; an order
-whose answer was lost is looked for in TreadFi's table by what it was: pair, side, size, price and
-the time it was sent. One row that fits and is nobody else's is the order. More than one, or more
-than one order that it could be, and nobody can say: that is told as it is, never guessed.
+The page takes no client id. Ours names the answer's UUID, here and in a file for the next run; an
+order whose answer was lost is looked for in TreadFi's table by what it was: pair, side, size, price
+and the time it was sent. One row that fits and is nobody else's is the order. More than one, or
+more than one order that it could be, and nobody can say: that is told as it is, never guessed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import os
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from mpdex.errors import OutcomeUnknown
-from mpdex.types import Order, OrderRequest
+from mpdex.types import Order, OrderRequest, Side
+
+log = logging.getLogger("mpdex.orders")
 
 # Between our clock and TreadFi's; between sending and the row, as a request is given up after 10 s.
 BEFORE_MS, AFTER_MS = 5_000, 60_000
@@ -48,34 +57,130 @@ class Sent:
         return self.sent_ms - BEFORE_MS
 
 
-class ParentOrders:
-    """The orders of one account that this program has sent."""
+class _Line(msgspec.Struct, omit_defaults=True):
+    """One change in the file: an order about to be sent, or the name that it got.
 
-    def __init__(self, venue: str) -> None:
+    `refused`: it never was.
+    """
+
+    client_id: str
+    symbol: str = ""
+    side: Side = "buy"
+    size: Decimal = Decimal(0)
+    price: Decimal | None = None
+    sent_ms: int = 0
+    order_id: str = ""
+    refused: bool = False
+
+
+_line: Final = msgspec.json.Decoder(_Line).decode
+
+
+class ParentLog:
+    """The file of one account, readable by its owner alone.
+
+    What is written survives the process, and not a power cut: to wait for the disk would make every
+    order late. No order waits for a file that cannot be written, either; that is only logged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> list[_Line]:
+        """The newest lines; one that a crash cut short is left out."""
+        try:
+            with self._path.open("rb") as file:
+                newest = deque(file, maxlen=3 * _REMEMBERED)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            log.warning("%s: orders of earlier runs are not known: %s", self._path.name, error)
+            return []
+        lines = []
+        for text in newest:
+            try:
+                lines.append(_line(text))
+            except msgspec.MsgspecError:
+                continue
+        return lines
+
+    def add(self, line: _Line) -> None:
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            flags = os.O_CREAT | os.O_APPEND | os.O_WRONLY
+            with os.fdopen(os.open(self._path, flags, 0o600), "ab") as file:
+                file.write(msgspec.json.encode(line) + b"\n")
+        except OSError as error:
+            log.warning("%s: not noted for the next run: %s", self._path.name, error)
+
+
+class ParentOrders:
+    """The orders of one account that this program has sent.
+
+    Args:
+        log: keeps them for the next run; None: nothing does.
+    """
+
+    def __init__(self, venue: str, log: ParentLog | None = None) -> None:
         self._venue = venue
         self._sent: dict[str, Sent] = {}  # by client id
         self._names: dict[str, str] = {}  # client id, by order id
+        self._log = log
+        self._replay(log.read() if log is not None else ())
+
+    def _replay(self, lines: Iterable[_Line]) -> None:
+        for line in lines:
+            if line.refused:
+                self._sent.pop(line.client_id, None)
+            elif line.order_id:
+                self._name(line.client_id, line.order_id)
+            else:
+                order = OrderRequest(
+                    symbol=line.symbol,
+                    side=line.side,
+                    size=line.size,
+                    price=line.price,
+                    client_id=line.client_id,
+                )
+                self._note(order, line.sent_ms)
 
     def note(self, order: OrderRequest, now_ms: int) -> None:
         """It is about to be sent."""
+        self._note(order, now_ms)
+        what = (order.symbol, order.side, order.size, order.price)
+        self._write(_Line(order.client_id, *what, sent_ms=now_ms))
+
+    def name(self, client_id: str, order_id: str) -> None:
+        """TreadFi calls it so."""
+        if self._name(client_id, order_id):
+            self._write(_Line(client_id, order_id=order_id))
+
+    def forget(self, client_id: str) -> None:
+        """It was refused: it never was."""
+        self._sent.pop(client_id, None)
+        self._write(_Line(client_id, refused=True))
+
+    def _note(self, order: OrderRequest, now_ms: int) -> None:
         self._sent[order.client_id] = Sent(order, now_ms)
         if len(self._sent) > _REMEMBERED:
             oldest = next(iter(self._sent))
             self._names.pop(self._sent.pop(oldest).order_id, None)
 
-    def name(self, client_id: str, order_id: str) -> None:
-        """TreadFi calls it so."""
+    def _name(self, client_id: str, order_id: str) -> bool:
+        """Whether that is new."""
         sent = self._sent.get(client_id)
-        if sent is not None:
-            self._sent[client_id] = replace(sent, order_id=order_id)
-            self._names[order_id] = client_id
+        if sent is None or sent.order_id == order_id:
+            return False
+        self._sent[client_id] = replace(sent, order_id=order_id)
+        self._names[order_id] = client_id
+        return True
 
-    def forget(self, client_id: str) -> None:
-        """It was refused: it never was."""
-        self._sent.pop(client_id, None)
+    def _write(self, line: _Line) -> None:
+        if self._log is not None:
+            self._log.add(line)
 
     def sent(self, client_id: str) -> Sent | None:
-        """None: not by this program, or not in this run."""
+        """None: not by this program, or not as far as it is remembered."""
         return self._sent.get(client_id)
 
     def order_id_of(self, client_id: str) -> str:
@@ -107,7 +212,7 @@ class ParentOrders:
         return {**row, "client_order_id": client_id}
 
     def rule_out(self, client_id: str, made_ms: int, symbol: str, rows: Sequence[Order]) -> None:
-        """An order of an earlier run, of which nothing but its id's time is known, is no row.
+        """An order of which nothing but its id's time is known any more is no row.
 
         Raises: OutcomeUnknown where one could be it.
         """
