@@ -49,6 +49,15 @@ def _no_way_out() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _nothing_kept_at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Sessions, and what is noted of orders, go to a folder of the run."""
+    folder = str(tmp_path_factory.mktemp("sessions"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MPDEX_SESSIONS_DIR", folder)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _no_secret_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No key of any simulated world is in any file or warning of the whole run."""
     from artefacts import Artefacts, watched
