@@ -206,7 +206,7 @@ def test_the_table_finds_it_and_keys_are_the_same_for_the_same_seed() -> None:
 
     first = run_virtual(keys(3))
     assert first == run_virtual(keys(3)) != run_virtual(keys(4))
-    assert first.keys() == {"account_index", "api_key_index", "private_key"}
+    assert first.keys() >= {"account_index", "api_key_index", "private_key"}
 
 
 @staged
