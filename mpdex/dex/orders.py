@@ -251,10 +251,12 @@ class OrderMethods(AccountMethods, MarketMethods):
         if nonce is None:
             raise Unsupported(f"no nonce of order {client_order_id}", venue=self.name)
         counted = self.encode_next_nonce() is not None
-        if counted and await self._next_nonce() > nonce:
+        first = await self._next_nonce() if counted else nonce
+        if first > nonce:
             return False
         try:
-            await self._command(self.encode_fence(nonce, market))
+            for number in range(first, nonce + 1):  # what came before it may be missing, too
+                await self._command(self.encode_fence(number, market))
         except NonceRefused:
             if counted and await self._next_nonce() <= nonce:
                 raise
