@@ -141,9 +141,7 @@ class LighterSim(SimVenue):
             rng=rng,
             order_ids=map(str, count(FIRST_ASK + 10**8)).__next__,
         )
-        account = exchange.add_account(str(rng.randrange(10**5, 10**6)), BALANCE)
-        for market in MARKETS:
-            account.leverage[market.symbol] = min(USUAL_LEVERAGE, market.max_leverage)
+        exchange.add_account(str(rng.randrange(10**5, 10**6)), BALANCE, USUAL_LEVERAGE)
         return exchange
 
     @cached_property
@@ -199,6 +197,7 @@ class LighterSim(SimVenue):
             "account_index": account,
             "api_key_index": str(API_KEY),
             "private_key": crypto.throwaway_key(account),
+            "tier": self.tier.name,
         }
 
     def routes(self) -> Iterable[tuple[str, str, Handler]]:
