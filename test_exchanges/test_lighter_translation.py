@@ -892,14 +892,31 @@ async def test_a_late_refusal_is_not_taken_for_that_of_a_later_order() -> None:
             await given_up
         later = double.stream.call(placed(opened()))
         await until(lambda: len(double.of("jsonapi/sendtx")) == 2)
+        began = asyncio.get_running_loop().time()
         await double.said(REFUSED[1])
         with pytest.raises(OutcomeUnknown):
             await later
+        assert asyncio.get_running_loop().time() - began < 2, "it takes no longer than an answer"
         await until(lambda: len(double.peers) == 2)
         await until(lambda: double.stream.state is State.OPEN)
         (call,) = await double.ordered(opened(), 1)
         await double.said(REFUSED[1])
         assert (await call)["code"] == 21727
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"type": "update/account_all_orbers", "channel": "account_all_orders:12345"},
+        {"type": "jsonapi/sendty", "code": 200},
+        {"type": "error", "message": "no code"},
+        {"hello": 1},
+    ],
+)
+def test_a_frame_of_no_known_kind_is_set_aside(frame: Json) -> None:
+    """What is damaged may have been a fill: it is not to be taken for something unimportant."""
+    with pytest.raises(ProtocolError):
+        list(LighterAccountClient(keys=KEYS).decode(json.dumps(frame).encode()))
 
 
 @virtually

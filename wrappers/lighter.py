@@ -200,7 +200,8 @@ class LighterExchange(MultiPerpDexMixin, MultiPerpDex):
         UNVERIFIED: that the front knows a nonce as used before the sequencer has come to it. If it
         does not, both the order and the fence are acknowledged, and the order is the one that acts.
         """
-        account = self._account(await self._private(self._whole_account()))
+        question = replace(self._whole_account(), lane=Lane.CANCEL)
+        account = self._account(await self._private(question))
         self._switch_ms = int(account["cancel_all_time"])
         await super().fence_order(symbol, client_order_id)
         await self._caught_up()

@@ -168,7 +168,7 @@ def decode_fills(entry: Json, account: int, markets: MarketList) -> Iterator[Fil
         if entry[f"{side}_account_id"] != account:
             continue
         maker = bool(asked) == (side == "ask")
-        ticks = entry.get("maker_fee" if maker else "taker_fee") or 0  # left out where it is none
+        ticks = entry.get("maker_fee" if maker else "taker_fee", 0)  # left out where it is none
         price, size = Decimal(entry["price"]), Decimal(entry["size"])
         yield Fill(
             id=str(entry["trade_id"]),
@@ -178,7 +178,7 @@ def decode_fills(entry: Json, account: int, markets: MarketList) -> Iterator[Fil
             side="sell" if side == "ask" else "buy",
             price=price,
             size=size,
-            fee=price * size * ticks * TICK,
+            fee=None if ticks is None else (price * size * ticks * TICK).quantize(TICK),
             fee_asset=QUOTE,  # UNVERIFIED for spot
             liquidity="maker" if maker else "taker",
             timestamp_ms=time_ms(entry["timestamp"]),

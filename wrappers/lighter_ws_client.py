@@ -8,8 +8,9 @@ Keep-alive, both rules: the server closes after two minutes without a frame of o
 ping; older servers ping and close without a pong, so a ping is always answered.
 
 An answer to an order names it, but a refusal may not. Such a one is kept until as many orders wait
-for an answer as refusals are kept: then it is certain whose they are, whatever their order. Once an
-order has been given up unanswered that is not certain any more, and the connection is made anew.
+for an answer as refusals are kept: then it is certain whose they are, whatever their order. Where
+that does not come soon, an answer was lost, and the connection is made anew: orders without an
+answer are in doubt then, and no others.
 
 Sources: apidocs.lighter.xyz, WebSocket reference; captures of 2026; lighter-sdk 1.1.8, ws_client;
 read 2026-11-21.
@@ -17,10 +18,10 @@ read 2026-11-21.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -28,7 +29,6 @@ import msgspec
 from mpdex.errors import AuthError, ProtocolError, SessionEnded
 from mpdex.types import (
     BboUpdate,
-    BookUpdate,
     Event,
     FillUpdate,
     Json,
@@ -40,6 +40,7 @@ from mpdex.types import (
     Subscribed,
     Topic,
 )
+from mpdex.utils.frames import Frame, book_update
 from wrappers.lighter_signer import VENUE
 from wrappers.lighter_wire import decode_fills, decode_order, decode_position, error_of
 from wrappers.venue_stream import VenueStream
@@ -51,29 +52,41 @@ _ACCOUNT_CHANNELS: Final = {
     "fills": "account_all_trades",
     "positions": "account_all_positions",
 }
+_ACCOUNT: Final = frozenset({*_ACCOUNT_CHANNELS.values(), "account_orders"})
+# Channels that nobody here asks for. Any other name is a damaged one, or of a later version.
+_UNREAD: Final = frozenset(
+    [
+        "trade",
+        "candle",
+        "mark_price_candle",
+        "height",
+        "account_all",
+        "account_all_assets",
+        "account_market",
+        "account_tx",
+        "notification",
+        "user_stats",
+    ]
+)
 _CALL: Final = "jsonapi/sendtx"
 _PING, _PONG = b'{"type":"ping"}', b'{"type":"pong"}'
 _BOOK: Final = b'{"channel":"order_book:'
+# Seconds until a refusal must be known to belong to somebody: answers come within one round trip.
+_PATIENCE: Final = 1.0
 # Refusals of a subscription: 30002 is of an unsubscription that was not needed.
 _SUBSCRIPTION: Final = range(30000, 31000)
 _NOT_SUBSCRIBED, _ALREADY_SUBSCRIBED = 30002, 30003
-# Past the argument handling of a NamedTuple's constructor, which every frame of a book would pay.
-_book_update: Final[Callable[[tuple[Any, ...]], BookUpdate]] = partial(tuple.__new__, BookUpdate)
 
 
 # --------------------------------------------------------------------------- frames
 
 
-class _Frame(msgspec.Struct, gc=False):
-    """Frames hold no reference cycles, so the collector need not look at them."""
-
-
-class _Level(_Frame):
+class _Level(Frame):
     price: str
     size: str
 
 
-class _Book(_Frame):
+class _Book(Frame):
     """`begin_nonce` is the `nonce` of the change before; servers of 2025 did not tell it."""
 
     bids: list[_Level]
@@ -82,27 +95,27 @@ class _Book(_Frame):
     begin_nonce: int | None = None
 
 
-class _BookFrame(_Frame):
+class _BookFrame(Frame):
     channel: str
     order_book: _Book
     type: str
     timestamp: int | None = None
 
 
-class _Quote(_Frame):
+class _Quote(Frame):
     """Best bid and offer; "" on both for an empty side."""
 
     a: _Level
     b: _Level
 
 
-class _QuoteFrame(_Frame):
+class _QuoteFrame(Frame):
     channel: str
     ticker: _Quote
     timestamp: int | None = None
 
 
-class _Stats(_Frame):
+class _Stats(Frame):
     """A spot market has no mark price."""
 
     market_id: int
@@ -112,7 +125,7 @@ class _Stats(_Frame):
     mid_price: Decimal | None = None
 
 
-class _Head(_Frame):
+class _Head(Frame):
     """What any frame may say about itself."""
 
     type: str = ""
@@ -167,7 +180,7 @@ class LighterWSClient(VenueStream):
         return {}
 
     def decode(self, frame: bytes) -> Iterable[Event]:
-        """Events of one frame; channels never asked for say nothing.
+        """Events of one frame; channels that are not read say nothing.
 
         Raises: ProtocolError, or msgspec's own, for a frame that is not what it should be.
         """
@@ -190,6 +203,10 @@ class LighterWSClient(VenueStream):
                 return *confirmed, self._decode_quote(frame)
             case "market_stats" | "spot_market_stats":
                 return *confirmed, *self._decode_stats(name, frame)
+        if name in _UNREAD:
+            return confirmed
+        if name not in _ACCOUNT:
+            raise ProtocolError(f"a frame of an unknown channel {name!r}", venue=VENUE)
         return confirmed if snapshot else self.decode_account(name, frame)
 
     def decode_account(self, name: str, frame: bytes) -> Iterable[Event]:
@@ -206,7 +223,7 @@ class LighterWSClient(VenueStream):
         symbol = self.markets.symbol_of(channel.partition(":")[2])
         bids = [(level.price, level.size) for level in book.bids]
         asks = [(level.price, level.size) for level in book.asks]
-        update = _book_update((symbol, bids, asks, first, last, snapshot, data.timestamp))
+        update = book_update((symbol, bids, asks, first, last, snapshot, data.timestamp))
         return (Subscribed(channel), update) if snapshot else (update,)
 
     def _decode_quote(self, frame: bytes) -> Event:
@@ -246,10 +263,8 @@ class LighterWSClient(VenueStream):
             return self.answered(int(head.id), body)
         refusal = body if head.error is None else body["error"]
         code = refusal.get("code") if isinstance(refusal, dict) else None
-        if head.type != _CALL and head.type != "error" and head.error is None:
-            return ()  # a message that no source knows
-        if code is None:
-            raise ProtocolError(f"a refusal without a code: {str(refusal)[:200]}", venue=VENUE)
+        if code is None or (head.error is None and head.type not in (_CALL, "error")):
+            raise ProtocolError(f"a frame of no known kind: {str(body)[:200]}", venue=VENUE)
         return self._refused(head, int(code), refusal)
 
     def _refused(self, head: _Head, code: int, refusal: Json) -> Iterable[Event]:
@@ -283,6 +298,7 @@ class LighterAccountClient(LighterWSClient):
         super().__init__(**options)
         self._asked: dict[int, None] = {}  # calls on this connection without an answer
         self._strays: deque[Json] = deque()  # refusals that name none of them
+        self._patience: asyncio.TimerHandle | None = None
 
     def wire_topic(self, topic: Topic) -> str:
         return f"{_ACCOUNT_CHANNELS[topic.channel]}:{self.keys['account_index']}"
@@ -340,10 +356,10 @@ class LighterAccountClient(LighterWSClient):
     def strayed(self, refusal: Json) -> Iterable[Event] | None:
         if not self._asked:
             return None
-        if len(self._asked) > len(self._calls):  # it may be of one that was given up
-            self._drop("a refusal that may be of any order")
-            return ()
         self._strays.append(refusal)
+        if self._patience is None and len(self._strays) < len(self._asked):
+            loop = asyncio.get_running_loop()
+            self._patience = loop.call_later(_PATIENCE, self._drop, "a refusal names no order")
         return self._attributed()
 
     def _attributed(self) -> tuple[Event, ...]:
@@ -353,13 +369,18 @@ class LighterAccountClient(LighterWSClient):
         settled = tuple(
             Reply(id, body=refusal) for id, refusal in zip(self._asked, self._strays, strict=False)
         )
-        self._asked.clear()
-        self._strays.clear()
+        self._forget()
         return settled
 
-    def _on_down(self, reason: str, *, was_open: bool) -> None:
+    def _forget(self) -> None:
         self._asked.clear()
         self._strays.clear()
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _on_down(self, reason: str, *, was_open: bool) -> None:
+        self._forget()
         super()._on_down(reason, was_open=was_open)
 
 

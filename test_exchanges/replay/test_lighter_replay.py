@@ -244,7 +244,7 @@ def test_own_trade(recorded: Recorded, venue: LighterExchange) -> None:
 @pytest.mark.parametrize(
     ("name", "maker", "client_id", "fee"),
     [
-        ("http_recent_trades", 281474976639642, "410940644", D("1.180655") * 28 / 10**6),
+        ("http_recent_trades", 281474976639642, "410940644", D("0.000033")),
         ("http_recent_trades_2026_10", 317087, None, D(0)),
     ],
 )
@@ -422,7 +422,7 @@ def test_fill_report(recorded: Recorded, stream: LighterAccountClient) -> None:
     assert (fill["client_order_id"], fill["side"], fill["liquidity"]) == (
         ("7001011966", "buy", "taker")
     )
-    assert fill["fee"] == D("314.324728") * 196 / 10**6
+    assert fill["fee"] == D("0.061608")
 
 
 def test_position_report(recorded: Recorded, stream: LighterAccountClient) -> None:
