@@ -54,6 +54,7 @@ from wrappers.lighter_signer import VENUE
 
 KINDS: Final[Mapping[str, MarketKind]] = {"perp": "perp", "spot": "spot"}
 QUOTE: Final = "USDC"
+MOST_SIZE: Final = 2**48 - 1  # of a client id, and of a size in steps
 FRACTION: Final = Decimal(10_000)  # margin fractions count ten-thousandths
 TICK: Final = Decimal("0.000001")  # fees count millionths of notional
 
@@ -352,3 +353,14 @@ def units(value: Decimal, decimals: int, most: int, what: str) -> int:
     if not 0 < scaled <= most:
         raise BadOrder(f"{what} {value} is out of the venue's range", venue=VENUE)
     return int(scaled)
+
+
+def market_index(market: Market) -> int:
+    found: int = market["raw"]["market_id"]
+    return found
+
+
+def client_index(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) <= MOST_SIZE):
+        raise BadOrder(f"client id {text!r} is not a number up to {MOST_SIZE}", venue=VENUE)
+    return int(text)
