@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from functools import cached_property, partial
-from typing import Any, Final
+from functools import cached_property
+from typing import Final
 
 import msgspec
 
 from mpdex.errors import AuthError, MissingCredentials, ProtocolError, VenueError
 from mpdex.types import (
     BboUpdate,
-    BookUpdate,
     Event,
     Fill,
     FillUpdate,
@@ -32,6 +31,7 @@ from mpdex.types import (
     TimeInForce,
     Topic,
 )
+from mpdex.utils.frames import Frame, book_update
 from wrappers.backpack_auth import VENUE, BackpackAuth
 from wrappers.backpack_wire import average, side_of, status_of
 from wrappers.venue_stream import VenueStream
@@ -49,15 +49,9 @@ _PROOF_WORDS: Final = ("signature", "auth", "timestamp", "expired", "window", "k
 # A frame is told by the stream's name in it, a depth frame by one look from its end.
 _DEPTH: Final = b'"stream":"depth.'
 _STREAM: Final = b'"stream":"'
-# Past the argument handling of a NamedTuple's constructor: a tenth of what a depth frame costs.
-_book_update: Final[Callable[[tuple[Any, ...]], BookUpdate]] = partial(tuple.__new__, BookUpdate)
 
 
-class _Frame(msgspec.Struct, gc=False):
-    """Frames hold no reference cycles, so the collector need not look at them."""
-
-
-class _Depth(_Frame):
+class _Depth(Frame):
     s: str
     U: int
     u: int
@@ -66,7 +60,7 @@ class _Depth(_Frame):
     a: list[tuple[str, str]]
 
 
-class _Ticker(_Frame):
+class _Ticker(Frame):
     s: str
     E: int
     b: str | None = None
@@ -75,14 +69,14 @@ class _Ticker(_Frame):
     A: str | None = None
 
 
-class _Mark(_Frame):
+class _Mark(Frame):
     s: str
     p: Decimal
     E: int
     i: Decimal | None = None
 
 
-class _OrderEvent(_Frame):
+class _OrderEvent(Frame):
     """Names as the venue has them: `q` size, `p` price, `z`/`Z` executed base/quote so far;
     `l`, `L`, `n`, `N`, `m`, `t` size, price, fee, fee asset, maker, id of one fill."""
 
@@ -110,7 +104,7 @@ class _OrderEvent(_Frame):
     t: int | str | None = None
 
 
-class _PositionEvent(_Frame):
+class _PositionEvent(Frame):
     s: str
     q: Decimal
     E: int
@@ -119,19 +113,19 @@ class _PositionEvent(_Frame):
     P: Decimal | None = None
 
 
-class _DepthFrame(_Frame):
+class _DepthFrame(Frame):
     data: _Depth
 
 
-class _TickerFrame(_Frame):
+class _TickerFrame(Frame):
     data: _Ticker
 
 
-class _MarkFrame(_Frame):
+class _MarkFrame(Frame):
     data: _Mark
 
 
-class _Head(_Frame):
+class _Head(Frame):
     """What every frame may say about itself."""
 
     error: Json = None
@@ -289,7 +283,7 @@ class BackpackWSClient(VenueStream):
         if frame.rfind(_DEPTH) >= 0:
             data = _depth(frame).data
             update = (data.s, data.b, data.a, data.U, data.u, False, data.E // 1000)
-            return (_book_update(update),)
+            return (book_update(update),)
         at = frame.rfind(_STREAM) + len(_STREAM)
         decoder = _DECODERS.get(frame[at : frame.find(b".", at)])
         return decoder(frame) if decoder else self._decode_other(frame)

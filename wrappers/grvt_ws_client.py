@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -22,7 +21,6 @@ import msgspec
 from mpdex.errors import Unsupported
 from mpdex.types import (
     BboUpdate,
-    BookUpdate,
     Event,
     Json,
     MarkUpdate,
@@ -31,6 +29,7 @@ from mpdex.types import (
     Subscribed,
     Topic,
 )
+from mpdex.utils.frames import Frame, book_update
 from wrappers.grvt_auth import VENUE
 from wrappers.grvt_wire import error_of, fill_update, order_update, position_update
 from wrappers.venue_stream import VenueStream
@@ -48,30 +47,24 @@ SEEN, ASTRAY = -1, -2
 _FEED: Final = b'{"stream":"'
 _BOOK_FEED: Final = b'{"stream":"v1.book.d"'
 _NAME_AT: Final = len(_FEED)
-# Past the argument handling of a NamedTuple's constructor, which nine frames of ten would pay.
-_book_update: Final[Callable[[tuple[Any, ...]], BookUpdate]] = partial(tuple.__new__, BookUpdate)
 
 
 # --------------------------------------------------------------------------- frames
 
 
-class _Frame(msgspec.Struct, gc=False):
-    """Frames hold no reference cycles, so the collector need not look at them."""
-
-
-class _Level(_Frame):
+class _Level(Frame):
     price: str
     size: str
 
 
-class _Book(_Frame):
+class _Book(Frame):
     instrument: str
     bids: list[_Level]
     asks: list[_Level]
     event_time: int | None = None
 
 
-class _Mini(_Frame):
+class _Mini(Frame):
     """What changed; "" is null. The whole state in a snapshot."""
 
     instrument: str
@@ -84,7 +77,7 @@ class _Mini(_Frame):
     best_ask_size: str | None = None
 
 
-class _Feed(_Frame):
+class _Feed(Frame):
     stream: str
     selector: str
     sequence_number: int
@@ -102,7 +95,7 @@ class _AccountFrame(_Feed):
     feed: Json
 
 
-class _Message(_Frame):
+class _Message(Frame):
     """A feed in unusual spelling, or a reply: one of selector, result and error is set."""
 
     stream: str = ""
@@ -292,7 +285,7 @@ class GrvtMarketStream(GrvtStream):
         bids = [(level.price, level.size) for level in book.bids]
         asks = [(level.price, level.size) for level in book.asks]
         time_ms = time_ns and time_ns // 1_000_000
-        return (_book_update((book.instrument, bids, asks, number, number, number == 0, time_ms)),)
+        return (book_update((book.instrument, bids, asks, number, number, number == 0, time_ms)),)
 
     def _bbo(self, frame: _MiniFrame) -> Iterable[Event]:
         if not self.follow(frame):

@@ -125,9 +125,16 @@ class ExchangeState(ABC):
     def accounts(self) -> dict[str, SimAccount]:
         return self.ledger.accounts
 
-    def add_account(self, name: str, balance: Decimal) -> SimAccount:
-        """Open an account with so much of the quote currency."""
-        return self.ledger.open_account(name, balance)
+    def add_account(
+        self, name: str, balance: Decimal, leverage: Decimal | None = None
+    ) -> SimAccount:
+        """Open an account with so much of the quote currency, and a leverage that is set already,
+        as far as each market allows it."""
+        account = self.ledger.open_account(name, balance)
+        if leverage is not None:
+            for symbol, market in self.markets.items():
+                account.leverage[symbol] = min(leverage, market.max_leverage)
+        return account
 
     def listen(self, call: Callable[[SimEvent], None], *kinds: type) -> None:
         """Call for every event of these kinds (`BookChanged` comes from `book_feed` only)."""

@@ -303,3 +303,37 @@ class SimVenue(ABC):
         if self._feeds.get(symbol) is feed:
             self.flush_book(symbol)
             self.timers.after(self.book_interval, lambda: self._publish(symbol, feed))
+
+
+class Calls(Protocol):
+    """Reads the calls that come over a socket, and dresses their answers."""
+
+    def accept(self, conn: SimConnection, text: str) -> Json | None: ...
+    def request_of(self, conn: SimConnection, text: str) -> SimRequest | None: ...
+    def wrap(self, conn: SimConnection, text: str, reply: SimReply) -> Json: ...
+
+
+class Pushes(Protocol):
+    """Knows who asked for what."""
+
+    def forget(self, conn: SimConnection) -> None: ...
+
+
+class CallingVenue(SimVenue):
+    """A venue whose sockets take calls as well as subscriptions."""
+
+    @abstractmethod
+    def ends(self) -> tuple[Calls, Pushes]:
+        """Who answers a socket, and who pushes to it."""
+
+    def close_ws(self, conn: SimConnection) -> None:
+        self.ends()[1].forget(conn)
+
+    def accept_message(self, conn: SimConnection, text: str) -> Json | None:
+        return self.ends()[0].accept(conn, text)
+
+    def request_of_message(self, conn: SimConnection, text: str) -> SimRequest | None:
+        return self.ends()[0].request_of(conn, text)
+
+    def wrap_reply(self, conn: SimConnection, text: str, reply: SimReply) -> Json:
+        return self.ends()[0].wrap(conn, text, reply)

@@ -12,9 +12,8 @@ Source: hyperliquid.gitbook.io, "Websocket"; frames captured live in 2025 and 20
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -22,7 +21,6 @@ import msgspec
 from mpdex.errors import MissingCredentials, RateLimited, VenueError
 from mpdex.types import (
     BboUpdate,
-    BookUpdate,
     Event,
     Fill,
     FillUpdate,
@@ -46,6 +44,7 @@ from mpdex.utils.common_hyperliquid import (
     decode_positions,
     named_address,
 )
+from mpdex.utils.frames import Frame, book_update
 from mpdex.utils.markets import MarketList
 
 MARKET_CHANNELS: Final = {"book": "l2Book", "bbo": "bbo", "mark": "activeAssetCtx"}
@@ -62,40 +61,34 @@ _REMEMBERED: Final = 10_000  # open orders; the venue has no account with more t
 _PENDING: Final = "too many pending post requests"
 _ALREADY: Final = "Already subscribed: "
 _NO_NEWS: Final = ("Already unsubscribed: ",)
-# Past the argument handling of a NamedTuple's constructor: most frames are books.
-_book_update: Final[Callable[[tuple[Any, ...]], BookUpdate]] = partial(tuple.__new__, BookUpdate)
 
 
-class _Frame(msgspec.Struct, gc=False):
-    """Frames hold no reference cycles, so the collector need not look at them."""
-
-
-class _Level(_Frame):
+class _Level(Frame):
     px: str
     sz: str
 
 
-class _Book(_Frame):
+class _Book(Frame):
     coin: str
     time: int
     levels: tuple[list[_Level], list[_Level]]
 
 
-class _Bbo(_Frame):
+class _Bbo(Frame):
     coin: str
     time: int
     bbo: tuple[_Level | None, _Level | None]
 
 
-class _BookFrame(_Frame):
+class _BookFrame(Frame):
     data: _Book
 
 
-class _BboFrame(_Frame):
+class _BboFrame(Frame):
     data: _Bbo
 
 
-class _Message(_Frame):
+class _Message(Frame):
     channel: str = ""
     data: Json = None
 
@@ -179,7 +172,7 @@ class HyperliquidFrames:
         bids, asks = data.levels
         time_ms = data.time
         return (
-            _book_update(
+            book_update(
                 (
                     self.markets.symbol_of(data.coin),
                     [(level.px, level.sz) for level in bids],

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -31,6 +30,7 @@ from mpdex.types import (
     Subscribed,
     Topic,
 )
+from mpdex.utils.frames import Frame, book_update
 from mpdex.utils.markets import MarketList
 from mpdex.utils.pacifica_wire import (
     config_headers,
@@ -50,31 +50,25 @@ FINEST: Final = 1  # agg_level: levels as they are
 _BOOK: Final = b'{"channel":"book"'
 _PING: Final = b'{"method":"ping"}'
 _ZERO: Final = Decimal(0)
-# Past the argument handling of a NamedTuple's constructor: books are most of what comes.
-_book_update: Final[Callable[[tuple[Any, ...]], BookUpdate]] = partial(tuple.__new__, BookUpdate)
 
 
-class _Frame(msgspec.Struct, gc=False):
-    """Frames hold no reference cycles, so the collector need not look at them."""
-
-
-class _Level(_Frame):
+class _Level(Frame):
     p: str
     a: str
 
 
-class _Book(_Frame):
+class _Book(Frame):
     s: str
     l: tuple[list[_Level], list[_Level]]  # noqa: E741  (the venue's name)
     t: int
     li: int = 0
 
 
-class _BookFrame(_Frame):
+class _BookFrame(Frame):
     data: _Book
 
 
-class _Bbo(_Frame):
+class _Bbo(Frame):
     s: str
     t: int
     b: str | None = None
@@ -83,14 +77,14 @@ class _Bbo(_Frame):
     A: str | None = None
 
 
-class _Price(_Frame):
+class _Price(Frame):
     symbol: str
     mark: Decimal
     timestamp: int
     oracle: Decimal | None = None
 
 
-class _Source(_Frame):
+class _Source(Frame):
     """What a subscription was for."""
 
     source: str
@@ -98,7 +92,7 @@ class _Source(_Frame):
     account: str = ""
 
 
-class _Message(_Frame):
+class _Message(Frame):
     """A frame of a channel, or an answer to a call (`code`, `err`, `rl` and perhaps `id`)."""
 
     channel: str = ""
@@ -204,7 +198,7 @@ class PacificaFrames:
         bids, asks = data.l
         symbol = self.markets.symbol_of(data.s)
         levels = [(level.p, level.a) for level in bids], [(level.p, level.a) for level in asks]
-        return _book_update((symbol, *levels, data.li, data.li, True, data.t))
+        return book_update((symbol, *levels, data.li, data.li, True, data.t))
 
     def _bbo(self, message: _Message) -> Iterable[Event]:
         data = _bbo(message.data)

@@ -128,9 +128,7 @@ class BackpackSim(SimVenue):
             rng=rng,
             order_ids=map(str, count(rng.randrange(4 * 10**9, 9 * 10**9))).__next__,
         )
-        account = exchange.add_account(str(rng.randrange(10**6, 10**7)), BALANCE)
-        for market in MARKETS:
-            account.leverage[market.symbol] = min(FIRST_LEVERAGE, market.max_leverage)
+        exchange.add_account(str(rng.randrange(10**6, 10**7)), BALANCE, FIRST_LEVERAGE)
         return exchange
 
     @cached_property

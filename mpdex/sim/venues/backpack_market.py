@@ -10,6 +10,7 @@ from decimal import Decimal
 from itertools import groupby
 
 from mpdex.sim.exchange import SimExchange
+from mpdex.sim.listing import usdc_market
 from mpdex.sim.recent import Recent
 from mpdex.sim.records import ZERO, MarkChanged, PublicTrade, SimMarket
 from mpdex.sim.venues import backpack_render as render
@@ -42,17 +43,13 @@ def _market(coin: str, tick: str, step: str, *, perp: bool) -> SimMarket:
         "mean_band": (Decimal("0.9"), Decimal("1.1")) if perp else None,  # of the mark price
         "impact": Decimal("0.01") if perp else Decimal("0.03"),
     }
-    return SimMarket(
-        symbol=f"{coin}_USDC{'_PERP' if perp else ''}",
-        coin=coin,
-        quote="USDC",
+    return usdc_market(
+        coin,
+        f"{coin}_USDC{'_PERP' if perp else ''}",
+        tick,
+        step,
         kind="perp" if perp else "spot",
-        tick=Decimal(tick),
-        step=Decimal(step),
-        min_size=Decimal(step),
         max_leverage=Decimal(50) if perp else Decimal(1),
-        maintenance=Decimal("0.0125"),
-        funding_hours=1,
         info=info,
     )
 

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from email.utils import formatdate
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
 from mpdex.sim import evm
 from mpdex.sim.exchange import SimExchange, Twist
-from mpdex.sim.models import FeeModel, LatencyModel, Timers
+from mpdex.sim.models import FeeModel, LatencyModel
 from mpdex.sim.records import (
     MarkChanged,
     OrderChanged,
@@ -30,7 +30,7 @@ from mpdex.sim.records import (
     SimOrder,
     Traded,
 )
-from mpdex.sim.venue import SimConnection, SimReply, SimRequest, SimVenue
+from mpdex.sim.venue import CallingVenue, SimConnection, SimReply, SimRequest
 from mpdex.sim.venues import grvt_render as render
 from mpdex.sim.venues.grvt_account import AccountData
 from mpdex.sim.venues.grvt_market import MarketData
@@ -101,7 +101,7 @@ class Login(NamedTuple):
     expires_ns: int
 
 
-class GrvtSim(SimVenue):
+class GrvtSim(CallingVenue):
     """GRVT's wire over the truth of one exchange. Each account has one API key and one signer."""
 
     name = "grvt"
@@ -145,15 +145,8 @@ class GrvtSim(SimVenue):
         **dict.fromkeys(("book", "trade", "trade_history", "funding"), _SOME),
     }
 
-    def __init__(
-        self,
-        exchange: SimExchange,
-        *,
-        clock: Clock,
-        rng: random.Random,
-        latency: LatencyModel,
-        timers: Timers,
-    ) -> None:
+    def __init__(self, exchange: SimExchange, **world: Any) -> None:
+        rng, timers = world["rng"], world["timers"]
         self._keys = {name: _secret(rng) for name in exchange.accounts}
         self._api_keys = {f"sim{rng.getrandbits(128):032x}": name for name in exchange.accounts}
         self._mains = {name: f"0x{rng.getrandbits(160):040x}" for name in exchange.accounts}
@@ -179,7 +172,7 @@ class GrvtSim(SimVenue):
         }
         self._private = private
         self.socket = RpcSocket(self.streams, private, self.market.answers, self._account)
-        super().__init__(exchange, clock=clock, rng=rng, latency=latency, timers=timers)
+        super().__init__(exchange, **world)
 
     # ---------------------------------------------------------------- what it is
 
@@ -375,24 +368,15 @@ class GrvtSim(SimVenue):
 
     # ---------------------------------------------------------------- sockets
 
+    def ends(self) -> tuple[RpcSocket, Streams]:
+        return self.socket, self.streams
+
     def accept_ws(self, conn: SimConnection) -> SimReply | None:
         """Any handshake is accepted; without a session every private call is answered 1000."""
         conn.private = conn.path.startswith(TRADES)
         session = self._session(conn.headers) if conn.private else None
         conn.account = session.account if session else ""
         return None
-
-    def close_ws(self, conn: SimConnection) -> None:
-        self.streams.forget(conn)
-
-    def accept_message(self, conn: SimConnection, text: str) -> Json | None:
-        return self.socket.accept(conn, text)
-
-    def request_of_message(self, conn: SimConnection, text: str) -> SimRequest | None:
-        return self.socket.request_of(conn, text, TRADES if conn.private else MARKET)
-
-    def wrap_reply(self, conn: SimConnection, text: str, reply: SimReply) -> Json:
-        return self.socket.wrap(conn, text, reply)
 
     # ---------------------------------------------------------------- pushes
 

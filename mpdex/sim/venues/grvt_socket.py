@@ -61,12 +61,13 @@ class RpcSocket:
             return _rpc_error(id, method, render_error(refusal.code)[0])
         return {"jsonrpc": "2.0", "result": result, "id": id, "method": method}
 
-    def request_of(self, conn: SimConnection, text: str, host: str) -> SimRequest | None:
+    def request_of(self, conn: SimConnection, text: str) -> SimRequest | None:
         """The REST request that a call stands for; None for anything but a call."""
         message = _message(conn, text)
         version, slash, name = _envelope(message)[1].partition("/")
         if not slash:
             return None
+        host = conn.path.partition("/ws")[0]
         body = msgspec.json.encode(message.get("params"))
         return SimRequest("POST", f"{host}/full/{version}/{name}", headers=conn.headers, body=body)
 

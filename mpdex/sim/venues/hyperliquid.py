@@ -15,15 +15,15 @@ import random
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
 from mpdex.sim import evm
 from mpdex.sim.exchange import SimExchange
-from mpdex.sim.models import LatencyModel, Timers
+from mpdex.sim.models import LatencyModel
 from mpdex.sim.records import ZERO, PositionChanged, SimEvent
-from mpdex.sim.venue import Handler, SimConnection, SimReply, SimRequest, SimVenue
+from mpdex.sim.venue import CallingVenue, Handler, SimConnection, SimReply, SimRequest
 from mpdex.sim.venues import hyperliquid_exchange as truth
 from mpdex.sim.venues import hyperliquid_wire as wire
 from mpdex.sim.venues.hyperliquid_account import AccountData
@@ -73,7 +73,7 @@ LIGHT = frozenset(
 WHOLE = ("AUTH", "PERMISSION", "NONCE", "RATE")
 
 
-class HyperliquidSim(SimVenue):
+class HyperliquidSim(CallingVenue):
     """Hyperliquid's wire over the truth of one exchange. The first account is the default one."""
 
     name = "hyperliquid"
@@ -109,16 +109,8 @@ class HyperliquidSim(SimVenue):
         "equity": "accountValue",
     }
 
-    def __init__(
-        self,
-        exchange: SimExchange,
-        *,
-        clock: Clock,
-        rng: random.Random,
-        latency: LatencyModel,
-        timers: Timers,
-    ) -> None:
-        super().__init__(exchange, clock=clock, rng=rng, latency=latency, timers=timers)
+    def __init__(self, exchange: SimExchange, **world: Any) -> None:
+        super().__init__(exchange, **world)
         self.accounts.listen()
 
     # ---------------------------------------------------------------- what it is
@@ -162,7 +154,7 @@ class HyperliquidSim(SimVenue):
 
     @cached_property
     def accounts(self) -> AccountData:
-        return AccountData(self.exchange, self.market, self.gate, self.desk, self.actions)
+        return AccountData(self.market, self.gate, self.actions)
 
     @cached_property
     def streams(self) -> Streams:
@@ -340,22 +332,13 @@ class HyperliquidSim(SimVenue):
 
     # ---------------------------------------------------------------- sockets
 
+    def ends(self) -> tuple[Socket, Streams]:
+        return self.socket, self.streams
+
     def accept_ws(self, conn: SimConnection) -> SimReply | None:
         """Anybody may listen to anything. Nothing is said at first."""
         self.streams.watch(conn)
         return None
-
-    def close_ws(self, conn: SimConnection) -> None:
-        self.streams.forget(conn)
-
-    def accept_message(self, conn: SimConnection, text: str) -> Json | None:
-        return self.socket.accept(conn, text)
-
-    def request_of_message(self, conn: SimConnection, text: str) -> SimRequest | None:
-        return self.socket.request_of(conn, text)
-
-    def wrap_reply(self, conn: SimConnection, text: str, reply: SimReply) -> Json:
-        return self.socket.wrap(conn, text, reply)
 
     # ---------------------------------------------------------------- pushes
 

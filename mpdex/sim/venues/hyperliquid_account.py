@@ -18,13 +18,11 @@ from mpdex.sim.venues.hyperliquid_actions import ActionDesk
 from mpdex.sim.venues.hyperliquid_exchange import (
     PERP_FEES,
     SPOT_FEES,
-    HyperliquidExchange,
     owner_of,
     signed,
 )
 from mpdex.sim.venues.hyperliquid_gate import Gate
 from mpdex.sim.venues.hyperliquid_market import MarketData
-from mpdex.sim.venues.hyperliquid_orders import OrderDesk
 from mpdex.sim.venues.hyperliquid_render import money, number
 from mpdex.sim.venues.hyperliquid_states import States
 from mpdex.types import Json
@@ -40,20 +38,12 @@ class AccountData:
     Raises: Malformed from all answers, where the venue answers 422.
     """
 
-    def __init__(
-        self,
-        exchange: HyperliquidExchange,
-        market: MarketData,
-        gate: Gate,
-        desk: OrderDesk,
-        actions: ActionDesk,
-    ) -> None:
-        self._exchange = exchange
+    def __init__(self, market: MarketData, gate: Gate, actions: ActionDesk) -> None:
+        self._exchange, self._desk = actions.exchange, actions.desk
         self._market = market
         self._gate = gate
-        self._desk = desk
         self._actions = actions
-        self.states = States(exchange, market, actions)
+        self.states = States(self._exchange, market, actions)
         self._told: dict[int, dict[str, Json]] = {}  # trade -> the fill as it is told
         self._tally = FundingTally()
         self.payments: dict[str, list[dict[str, Json]]] = defaultdict(list)

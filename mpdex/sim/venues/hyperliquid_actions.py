@@ -52,10 +52,10 @@ class ActionDesk:
         desk: OrderDesk,
         money: MoneyDesk,
     ) -> None:
-        self._exchange = exchange
+        self.exchange = exchange
+        self.desk = desk
         self._market = market
         self._gate = gate
-        self._desk = desk
         self._money = money
         self._due: dict[str, int] = {}
         self._triggered: dict[tuple[str, int], int] = defaultdict(int)
@@ -98,26 +98,26 @@ class ActionDesk:
     def _order(self, signed: Signed) -> Json:
         action = signed.envelope.action
         return _statuses(
-            "order", self._desk.place(signed.address, action["orders"], action.get("builder"))
+            "order", self.desk.place(signed.address, action["orders"], action.get("builder"))
         )
 
     def _cancel(self, signed: Signed) -> Json:
         asked = signed.envelope.action["cancels"]
         return _statuses(
-            "cancel", [self._desk.cancel(signed.address, one["a"], one["o"]) for one in asked]
+            "cancel", [self.desk.cancel(signed.address, one["a"], one["o"]) for one in asked]
         )
 
     def _cancel_by_cloid(self, signed: Signed) -> Json:
         asked = signed.envelope.action["cancels"]
         return _statuses(
             "cancel",
-            [self._desk.cancel(signed.address, one["asset"], one["cloid"]) for one in asked],
+            [self.desk.cancel(signed.address, one["asset"], one["cloid"]) for one in asked],
         )
 
     def _modify(self, signed: Signed) -> Json:
         """One order: success has no status, a refusal is the whole action's."""
         action = signed.envelope.action
-        status = self._desk.modify(
+        status = self.desk.modify(
             signed.address, action["oid"], action["order"], always="a" in action
         )
         if isinstance(status, dict) and "error" in status:
@@ -127,7 +127,7 @@ class ActionDesk:
     def _batch_modify(self, signed: Signed) -> Json:
         action = signed.envelope.action
         statuses = [
-            self._desk.modify(signed.address, one["oid"], one["order"], always="a" in action)
+            self.desk.modify(signed.address, one["oid"], one["order"], always="a" in action)
             for one in action["modifies"]
         ]
         return _statuses("order", statuses)
@@ -135,7 +135,7 @@ class ActionDesk:
     def _schedule(self, signed: Signed) -> Json:
         """Cancel everything at a time; without one, never mind."""
         address, at = signed.address, signed.envelope.action.get("time")
-        traded, now = self._gate.volume(address), self._exchange.clock.now_ms()
+        traded, now = self._gate.volume(address), self.exchange.clock.now_ms()
         if at is None:
             self._due.pop(address, None)
             return DEFAULT
@@ -148,7 +148,7 @@ class ActionDesk:
             raise Refused("Scheduled cancel time too early, must be at least 5 seconds from now.")
         self._due[address] = at
         wait = Decimal(at - now) / 1000
-        self._exchange.timers.after(float(wait), lambda: self._trigger(address, at))  # seconds
+        self.exchange.timers.after(float(wait), lambda: self._trigger(address, at))  # seconds
         return DEFAULT
 
     def _trigger(self, address: str, at: int) -> None:
@@ -158,7 +158,7 @@ class ActionDesk:
         day = address, at // 86_400_000
         if self._triggered[day] < TRIGGERS_A_DAY:
             self._triggered[day] += 1
-            self._desk.end_all(address, "scheduled")
+            self.desk.end_all(address, "scheduled")
 
     # ---------------------------------------------------------------- leverage
 
@@ -171,17 +171,17 @@ class ActionDesk:
             raise Refused("Invalid leverage value.")  # UNVERIFIED text
         if action["isCross"] and market.info["dex"]:
             raise Refused("Cross margin is not allowed for this asset.")  # UNVERIFIED text
-        account = self._exchange.pool(address, market)
+        account = self.exchange.pool(address, market)
         key = address, market.symbol
         cross = key not in self.isolated and not market.info["dex"]
-        if cross != action["isCross"] and self._exchange.accounts[account].size(market.symbol):
+        if cross != action["isCross"] and self.exchange.accounts[account].size(market.symbol):
             raise Refused("Cannot switch leverage type with open position.")
-        if not self._exchange.twist.keep_leverage:
+        if not self.exchange.twist.keep_leverage:
             if action["isCross"]:
                 self.isolated.pop(key, None)
             else:
                 self.isolated.setdefault(key, ZERO)
-            self._exchange.set_leverage(account, market.symbol, Decimal(action["leverage"]))
+            self.exchange.set_leverage(account, market.symbol, Decimal(action["leverage"]))
         return DEFAULT
 
     def _isolated_margin(self, signed: Signed) -> Json:
@@ -225,7 +225,7 @@ class ActionDesk:
     def _open_led(self, leader: str, balance: Decimal) -> str:
         seed = f"{leader} {len(self._gate.vaults)}"
         address = evm.address_of(int.from_bytes(evm.keccak(seed.encode()), "big") % evm.N)
-        self._exchange.open_pools(address, balance)
+        self.exchange.open_pools(address, balance)
         self._gate.vaults[address] = leader
         return address
 
@@ -260,12 +260,12 @@ class ActionDesk:
     def _set_mode(self, address: str, mode: str) -> Json:
         """UNVERIFIED: open orders, and positions of builder dexs, must be gone."""
         others = [pool_name(address, dex) for dex in DEXS[1:]]
-        if self._desk.live(address) or any(self._exchange.positions(name) for name in others):
+        if self.desk.live(address) or any(self.exchange.positions(name) for name in others):
             raise Refused("Cannot change abstraction with open orders or positions.")
-        if mode in ONE_POOL and address not in self._exchange.unified:
-            self._exchange.unify(address)
+        if mode in ONE_POOL and address not in self.exchange.unified:
+            self.exchange.unify(address)
         elif mode not in ONE_POOL:
-            self._exchange.separate(address)
+            self.exchange.separate(address)
         self.modes[address] = mode
         return DEFAULT
 

@@ -130,13 +130,12 @@ class LighterSim(SimVenue):
     @classmethod
     def make_exchange(cls, clock: Clock, rng: random.Random, latency: LatencyModel) -> SimExchange:
         """One account of 100,000 USDC at 20x; orders that may take wait for the sequencer."""
+        maker, taker = (Decimal(fee) / 1_000_000 for fee in (cls.tier.maker, cls.tier.taker))
         exchange = SimExchange(
             cls.name,
             clock=clock,
             markets=MARKETS,
-            fees=FeeModel(
-                maker=Decimal(cls.tier.maker) / 1_000_000, taker=Decimal(cls.tier.taker) / 1_000_000
-            ),
+            fees=FeeModel(maker=maker, taker=taker),
             latency=replace(latency, taker_delay=cls.delay),
             rng=rng,
             order_ids=map(str, count(FIRST_ASK + 10**8)).__next__,

@@ -121,16 +121,28 @@ def _canceled(order: SimOrder) -> Decimal:
     return max(order.size - order.filled, ZERO) if ended else ZERO
 
 
-def render_open_order(order: SimOrder) -> dict[str, Json]:
+def _name(order: SimOrder) -> dict[str, Json]:
     return {
         "order_id": int(order.order_id),
         "client_order_id": client_id(order),
         "symbol": order.symbol,
         "side": SIDE[order.side],
+    }
+
+
+def _progress(order: SimOrder, filled: Decimal, canceled: Decimal) -> dict[str, Json]:
+    return {
         "price": number(order.price or ZERO),
         "initial_amount": number(order.size),
-        "filled_amount": number(order.filled),
-        "cancelled_amount": number(_canceled(order)),
+        "filled_amount": number(filled),
+        "cancelled_amount": number(canceled),
+    }
+
+
+def render_open_order(order: SimOrder) -> dict[str, Json]:
+    return {
+        **_name(order),
+        **_progress(order, order.filled, _canceled(order)),
         "stop_price": None,
         "order_type": order_type(order),
         "stop_parent_order_id": None,
@@ -144,10 +156,7 @@ def render_open_order(order: SimOrder) -> dict[str, Json]:
 
 def render_past_order(order: SimOrder) -> dict[str, Json]:
     return {
-        "order_id": int(order.order_id),
-        "client_order_id": client_id(order),
-        "symbol": order.symbol,
-        "side": SIDE[order.side],
+        **_name(order),
         "initial_price": number(order.price or ZERO),
         "average_filled_price": money(order.average or ZERO),
         "amount": number(order.size),
@@ -168,14 +177,8 @@ def render_event(event: OrderEvent) -> dict[str, Json]:
     order = event.order
     return {
         "history_id": event.number,
-        "order_id": int(order.order_id),
-        "client_order_id": client_id(order),
-        "symbol": order.symbol,
-        "side": SIDE[order.side],
-        "price": number(order.price or ZERO),
-        "initial_amount": number(order.size),
-        "filled_amount": number(event.filled),
-        "cancelled_amount": number(event.canceled),
+        **_name(order),
+        **_progress(order, event.filled, event.canceled),
         "event_type": event.word,
         "order_type": order_type(order),
         "order_status": event.status,

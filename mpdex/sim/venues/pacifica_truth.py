@@ -14,6 +14,7 @@ from itertools import count
 
 from mpdex.sim.engine import Resting
 from mpdex.sim.exchange import SimExchange
+from mpdex.sim.listing import usdc_market
 from mpdex.sim.models import FeeModel, LatencyModel
 from mpdex.sim.records import SimMarket
 from mpdex.sim.venues import pacifica_crypto as crypto
@@ -32,18 +33,15 @@ def _market(coin: str, tick: str, step: str, leverage: int) -> SimMarket:
     Maintenance margin is half of the initial one at the greatest leverage.
     """
     perp = leverage > 1
-    return SimMarket(
-        symbol=coin if perp else f"{coin}-USDC",
-        coin=coin,
-        quote="USDC",
+    return usdc_market(
+        coin,
+        coin if perp else f"{coin}-USDC",
+        tick,
+        step,
         kind="perp" if perp else "spot",
-        tick=Decimal(tick),
-        step=Decimal(step),
-        min_size=Decimal(step),
         min_notional=LEAST,
         max_leverage=Decimal(leverage),
         maintenance=Decimal("0.5") / leverage,
-        funding_hours=1,
     )
 
 
