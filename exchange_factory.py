@@ -43,11 +43,15 @@ VENUES: dict[str, Entry] = {
     "grvt": Entry("wrappers.grvt:GrvtExchange", extra="grvt"),
     "backpack": Entry("wrappers.backpack:BackpackExchange", extra="backpack"),
     "hyperliquid": Entry("wrappers.hyperliquid:HyperliquidExchange", extra="hyperliquid"),
-    "superstack": Entry("wrappers.superstack:SuperstackExchange"),
+    "superstack": Entry("wrappers.superstack:SuperstackExchange", extra="superstack"),
     "treadfi.hyperliquid": Entry("wrappers.treadfi_hl:TreadfiHlExchange", extra="treadfi"),
     "lighter": Entry("wrappers.lighter:LighterExchange", extra="lighter"),
     "pacifica": Entry("wrappers.pacifica:PacificaExchange", extra="pacifica"),
-    "treadfi.pacifica": Entry("wrappers.treadfi_pc:TreadfiPcExchange", extra="treadfi"),
+    "treadfi.pacifica": Entry(
+        "wrappers.treadfi_pc:TreadfiPcExchange",
+        extra="treadfi",
+        symbol=lambda coin, _: f"{coin}:PERP-USDC",  # the guide has no row for it
+    ),
 }
 
 # The two tables below cover every venue of the developer guide; a spelling is only a spelling:
@@ -59,7 +63,6 @@ SYMBOL_FORMATS: dict[str, SymbolFormat] = {
     "edgex": lambda coin, _: f"{coin}USD",
     "backpack": lambda coin, _: f"{coin}_USDC_PERP",
     "treadfi.hyperliquid": lambda coin, _: f"{coin}:PERP-USDC",
-    "treadfi.pacifica": lambda coin, _: f"{coin}:PERP-USDC",
     "variational": lambda coin, _: coin,
     "pacifica": lambda coin, _: coin,
     "hyperliquid": lambda coin, _: coin,

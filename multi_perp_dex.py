@@ -106,6 +106,8 @@ class MultiPerpDexMixin(OrderMethods, StreamMethods):
         proxy: URL of an HTTP or SOCKS proxy, for REST and sockets alike.
         clock, rng: time and randomness; the machine's by default.
         engine: WebSocket engine, "picows" or "websockets".
+        exclusive: nobody else trades on the account: what a venue offers for the whole of it only
+            (canceling everything) may be used.
         read_only: True: no credentials are needed and private calls raise MissingCredentials.
         keys: the credentials that SPEC names.
     """

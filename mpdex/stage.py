@@ -63,13 +63,19 @@ class World:
 
 @asynccontextmanager
 async def opened(
-    names: Sequence[str], mode: str, *, at: Path | None = None, world: World | None = None
+    names: Sequence[str],
+    mode: str,
+    *,
+    at: Path | None = None,
+    world: World | None = None,
+    **options: Any,
 ) -> AsyncIterator[Dexes]:
     """The venues, open; all of them where no name is given.
 
     Args:
         mode: "sim", "dry" (live data, every command refused) or "live".
         at: a file with the JSON line of a running simulator, to join it; dry mode can, too.
+        options: of every exchange object.
 
     Raises: UsageError; TransportError if a venue does not answer.
     """
@@ -88,12 +94,17 @@ async def opened(
             params = {name: _key_params(running, name) for name in running.endpoints}
         dexes: Dexes = {}
         for name, keys in params.items():
-            dex = await create_exchange(name, keys, clock=clock)
+            dex = await create_exchange(name, keys, clock=clock, **options)
             stack.push_async_callback(dex.close)
             if mode == "dry":
                 dex.block_orders("dry mode sends no orders")
             dexes[name] = dex
         yield dexes
+
+
+def _own(exclusive: bool) -> dict[str, Any]:
+    """What exchange objects are told about the account; a plug-in need not know of it unasked."""
+    return {"exclusive": True} if exclusive else {}
 
 
 def configured() -> list[str]:
@@ -277,7 +288,7 @@ async def run_flatten(
     from strategies.lock import Leg, Locks, lock_folder
 
     async with (
-        opened([run.primary, run.hedge], run.mode, at=run.at) as dexes,
+        opened([run.primary, run.hedge], run.mode, at=run.at, **_own(run.exclusive)) as dexes,
         AsyncExitStack() as s,
     ):
         venues = {"primary": dexes[run.primary], "hedge": dexes[run.hedge]}
@@ -389,7 +400,8 @@ async def _hedge(run: HedgeRun) -> HedgeResult:
         loop.add_signal_handler(number, stop.ask)
     names = [config.primary, config.hedge]
     try:
-        async with opened(names, config.mode, at=run.at, world=run.world) as dexes:
+        own = _own(config.exclusive)
+        async with opened(names, config.mode, at=run.at, world=run.world, **own) as dexes:
             clock = dexes[config.primary].clock
             venues = [await _tradable(dexes[name], config.mode) for name in names]
             secrets = [key for dex in dexes.values() for key in dex.keys.values()]

@@ -89,10 +89,10 @@ class LighterExchange(LighterReads, MultiPerpDexMixin, MultiPerpDex):
 
     Args:
         chain_id: of the deployment, part of every signature; 304 is mainnet, 300 its testnet.
-        exclusive: nobody else trades on this account, so that a market's orders may be canceled
-            by one transaction, and a dead man's switch, which is for all of them, may be set.
         options: those of `MultiPerpDexMixin`; `account_index`, `api_key_index` and `private_key`
-            among them, and `tier`, the account's ("standard" if left out).
+            among them, and `tier`, the account's ("standard" if left out). With `exclusive` a
+            market's orders may be canceled by one transaction, and a dead man's switch, which is
+            for all of them, may be set.
 
     Raises: UsageError if a key is malformed; MissingDependency without the native signer.
     """
@@ -138,9 +138,8 @@ class LighterExchange(LighterReads, MultiPerpDexMixin, MultiPerpDex):
 
         return LighterWSClient, LighterAccountClient
 
-    def __init__(self, *, chain_id: int = MAINNET, exclusive: bool = False, **options: Any) -> None:
+    def __init__(self, *, chain_id: int = MAINNET, **options: Any) -> None:
         super().__init__(**options)
-        self.exclusive = exclusive
         self._tier = _tier(self.keys.get("tier", ""))
         self._quota_left: int | None = None
         self._switch_ms = 0  # the account's dead man's switch, as it told when a fence was set

@@ -78,6 +78,7 @@ class DexCore(Translation):
         engine: str = "picows",
         read_only: bool = False,
         limit_share: float = 1.0,
+        exclusive: bool = False,
         **keys: str,
     ) -> None:
         super().__init__()
@@ -85,6 +86,7 @@ class DexCore(Translation):
             _check_own_methods(type(self), keys)
             return
         self.read_only = read_only
+        self.exclusive = exclusive
         self.keys = _checked_keys(self, keys)
         self.endpoints = {**self.SPEC.endpoints, **(endpoints or {})}
         self.clock: Clock = clock or SystemClock()

@@ -76,7 +76,9 @@ def test_every_verb_is_there_to_be_filled_in(package: Path) -> None:
     optional = {"encode_cancel_all", "decode_reason", "encode_login", "decode_login"}
     optional |= {"encode_market_details", "decode_market_details", "continue_login", "wire_name"}
     optional |= {"encode_countersign", "decode_countersign", "decode_placement"}
-    optional |= {"encode_account", "decode_account"}
+    optional |= {"encode_account", "decode_account", "make_session", "decode_page"}
+    optional |= {"encode_challenge", "decode_challenge", "encode_proof"}
+    optional |= {"encode_session_check", "decode_session_check"}
     optional |= {"make_nonces", "encode_next_nonce", "decode_next_nonce", "spares_nonce"}
     optional |= {"encode_fence", "encode_schedule_cancel"}
     optional |= {"encode_requests_left", "decode_requests_left"}
