@@ -120,6 +120,7 @@ def take_order(
     order.unverified, order.absent = False, 0
     if source is not None:
         order.sources.add(source)
+        order.seen = desk.now
     settled = order.settled
     alterations.believe(desk, order, report)
     added, advice = order.report(report["status"], report["filled"])

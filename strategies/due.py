@@ -25,6 +25,7 @@ _CANCEL_ALARM = 7.0
 _READINGS: dict[Reading, float] = {"account": 60.0, "clock": 60.0, "funding": 600.0}
 _MINUTE = 60.0
 # An open leg is seen this often, told or asked for: whoever took it away unseen leaves us exposed.
+# So is an order that rests.
 _UNSEEN_SECONDS = 15.0
 
 
@@ -52,7 +53,7 @@ def _watch(desk: Desk, order: Tracked) -> None:
 
 def ask(desk: Desk, order: Tracked) -> None:
     """Asks what became of an order; late, its absence counts only beside a position that agrees."""
-    order.asking, order.ask_at = True, None
+    order.asking, order.ask_at, order.looked = True, None, desk.now
     since = order.sent_ms - int(desk.config.fill_overlap * 1000)
     desk.say(
         Query(
@@ -88,11 +89,26 @@ def _pull_taker(desk: Desk, order: Tracked) -> None:
 
 
 def _probe(desk: Desk, order: Tracked) -> None:
-    """An order that was acknowledged and of which nothing was heard since may not be there."""
-    if not order.state.resting or order.sources or order.asking or order.ask_at is not None:
+    """An order that was acknowledged and of which nothing was heard since may not be there; and of
+    one that rests a stream may have lost what it should have told."""
+    if not order.state.resting or order.asking or order.ask_at is not None:
         return
-    polled = order.role in desk.setup.polled
-    order.ask_at = order.sent + (ASK_AFTER[0] if polled else desk.config.order_probe)
+    due = _probe_due(desk, order)
+    if desk.now < due:
+        desk.wake(due)
+    else:
+        order.ask_at = desk.now
+
+
+def _probe_due(desk: Desk, order: Tracked) -> float:
+    """The position is as good a word on a fill as the order's own."""
+    if not order.sources:
+        polled = order.role in desk.setup.polled
+        pause = ASK_AFTER[0] if polled else desk.config.order_probe
+        return max(order.sent, order.looked) + pause
+    position, at = desk.seen_position.get(order.role, (None, 0.0))
+    agreed = at if position == desk.expected(order.role) else 0.0
+    return max(order.seen, order.looked, agreed) + _UNSEEN_SECONDS
 
 
 def _expect_cancel(desk: Desk, order: Tracked) -> None:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from mpdex.types import Market, Side
-from mpdex.utils.precision import common_step, snap_price, snap_size
+from mpdex.utils.precision import common_step, price_step, snap_price, snap_size
 from strategies.ledger import ZERO
 from strategies.words import BookTick, Level
 
@@ -50,8 +50,13 @@ class View:
     def sign(self) -> int:
         return 1 if self.side == "buy" else -1
 
+    @property
+    def tick(self) -> Decimal:
+        """Of the prices around here: a limit of figures makes it coarser than the market's own."""
+        return price_step(self.far, self.market)
+
     def nearer(self, price: Decimal, ticks: int = 1) -> Decimal:
-        return price + self.sign * ticks * self.market["tick"]
+        return price + self.sign * ticks * self.tick
 
     def ahead(self, price: Decimal, other: Decimal) -> Decimal:
         """How much nearer to the other side `price` is than `other`."""
@@ -59,16 +64,16 @@ class View:
 
     @property
     def hold_distance(self) -> Decimal:
-        return max(self.market["tick"], self.far * _HOLD_BPS / _BPS)
+        return max(self.tick, self.far * _HOLD_BPS / _BPS)
 
     @property
     def step_back(self) -> int:
         """Ticks to keep away where that is asked for: as far as a quote may lag and be held."""
-        return int(self.hold_distance / self.market["tick"])
+        return int(self.hold_distance / self.tick)
 
     @property
     def depth(self) -> Decimal:
-        return max(_DEPTH_TICKS * self.market["tick"], self.far * _DEPTH_BPS / _BPS)
+        return max(_DEPTH_TICKS * self.tick, self.far * _DEPTH_BPS / _BPS)
 
 
 def look(tick: BookTick, side: Side, market: Market, own: Level | None) -> View | None:
@@ -135,7 +140,7 @@ def _candidate(
         return view.nearer(best, -view.step_back)
     if mood.at_stage >= 2:
         return cap
-    inside = view.ahead(view.far, best) >= 2 * view.market["tick"]
+    inside = view.ahead(view.far, best) >= 2 * view.tick
     eager = mood.at_stage == 1 or mood.leads or queue > _LONG_QUEUE * size
     return view.nearer(best) if inside and eager else best
 
@@ -161,7 +166,7 @@ def judge(rest: Rest, view: View, size: Decimal, mood: Mood, now: float) -> Move
     if behind and _gain(rest, view, size, mood) >= view.hold_distance:
         return Move.BEHIND
     if at_stage > rest.at_stage:
-        if _gain(rest, view, size, mood) >= view.market["tick"]:
+        if _gain(rest, view, size, mood) >= view.tick:
             return Move.STAGE
         rest.at_stage = at_stage
     rest.alone_since = _since(rest.alone_since, at_stage < 2 and -lag > view.depth, now)

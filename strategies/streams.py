@@ -16,7 +16,7 @@ from decimal import Decimal
 from mpdex.types import Order, OrderStatus
 from strategies.desk import Desk
 from strategies.tracking import Tracked
-from strategies.words import ROLES, BookTick, Renew, Role, Source, StreamEnds
+from strategies.words import ROLES, BookTick, Kind, Renew, Role, Source, StreamEnds
 
 # Seconds by which a stream may lag behind an answer.
 _LAG = 3.0
@@ -38,7 +38,7 @@ def shown(desk: Desk, order: Tracked, report: Order, source: Source | None, adde
     if source in ("stream", "cum"):
         desk.unheard.pop(order.key, None)
         return
-    if order.role in desk.setup.polled:
+    if order.role in desk.setup.polled or order.kind is Kind.CANARY:  # it looks for itself
         return
     rests = report["status"] is OrderStatus.OPEN and not order.sources & {"stream", "cum"}
     if (rests or added) and desk.live[order.role]:  # of what was before, no stream tells

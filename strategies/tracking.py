@@ -24,6 +24,7 @@ class Tracked(TrackedOrder):
         trigger_ms: venue time of the fill that made this hedge necessary.
         synthetic_price: average of the synthetic part.
         sources: channels by which reports on it have come; an acknowledgement is none.
+        seen: when the last one came; looked: when it was last asked about.
         doubted_at: since when its fate is not known.
         escalated: that took too long, and more than queries was done about it.
         fencing: its nonce is being used up; fence_at: when that is tried (again); fenced: done.
@@ -54,6 +55,8 @@ class Tracked(TrackedOrder):
     trigger_ms: int | None = None
     synthetic_price: Decimal = ZERO
     sources: set[Source] = field(default_factory=set)
+    seen: float = 0.0
+    looked: float = 0.0
     in_book: bool = False
     missing_since: float | None = None
     ended_at: float | None = None

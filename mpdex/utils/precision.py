@@ -50,8 +50,20 @@ def snap_price(price: Decimal, market: Market, side: Side, *, toward: bool = Fal
     side than was asked. With `toward` it goes the other way, so that it reaches at least as far.
     """
     down = (side == "buy") != toward
-    grid = _price_step(price, market)
+    grid = price_step(price, market)
     return _multiple(price, grid, ROUND_FLOOR if down else ROUND_CEILING)
+
+
+def price_step(price: Decimal, market: Market) -> Decimal:
+    """The distance between two prices there: the tick, or what significant figures leave of it.
+
+    Whole prices are always allowed.
+    """
+    tick, figures = market["tick"], market["significant_figures"]
+    if figures is None or not price:
+        return tick
+    coarse = _ONE.scaleb(price.adjusted() - figures + 1)
+    return max(tick, min(coarse, _ONE))
 
 
 def common_step(first: Decimal, second: Decimal) -> Decimal:
@@ -95,7 +107,7 @@ def _check_price(market: Market, price: Decimal) -> None:
     symbol = market["symbol"]
     if price <= 0:
         raise BadOrder(f"price {plain(price)} of {symbol} is not positive; use a price above 0")
-    grid = _price_step(price, market)
+    grid = price_step(price, market)
     if (snapped := _multiple(price, grid, ROUND_FLOOR)) != price:
         raise BadOrder(
             f"price {plain(price)} is not a multiple of {plain(grid)}, the price step of {symbol}; "
@@ -113,15 +125,6 @@ def _check_notional(market: Market, size: Decimal, price: Decimal) -> None:
         f"of {plain(least)} {market['quote']} for {market['symbol']}; "
         f"use a size of {plain(enough)} or more"
     )
-
-
-def _price_step(price: Decimal, market: Market) -> Decimal:
-    """The tick, or what significant figures leave of it; whole prices are always allowed."""
-    tick, figures = market["tick"], market["significant_figures"]
-    if figures is None or not price:
-        return tick
-    coarse = _ONE.scaleb(price.adjusted() - figures + 1)
-    return max(tick, min(coarse, _ONE))
 
 
 def _multiple(number: Decimal, step: Decimal, rounding: str) -> Decimal:

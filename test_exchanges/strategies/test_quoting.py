@@ -101,6 +101,28 @@ def test_a_step_back_from_far_ahead_is_a_tick_before_the_others() -> None:
     assert quote_price(others, D(1), Mood(leads=True)) == D("99.91")
 
 
+COARSE = tick([("3000.0", "1"), ("2999.8", "5")], [("3000.3", "1")])
+
+
+@pytest.mark.parametrize(
+    ("side", "mood", "price"),
+    [
+        ("buy", Mood(1), "3000.1"),
+        ("buy", Mood(2), "3000.2"),
+        ("buy", Mood(2, shy=1), "3000.1"),
+        ("sell", Mood(1), "3000.2"),
+        ("sell", Mood(2, shy=2), "3000.3"),
+        ("buy", Mood(wide=True), "2999.9"),
+    ],
+)
+def test_a_limit_of_figures_makes_the_tick(side: Any, mood: Mood, price: str) -> None:
+    """A tick of 0.01 in the market's facts, and five figures: a step at 3000 is 0.1."""
+    seen = look(COARSE, side, {**market(), "significant_figures": 5}, None)
+    assert seen is not None
+    assert seen.hold_distance == D("0.1")
+    assert quote_price(seen, D(1), mood) == D(price)
+
+
 def test_the_gate_leaves_a_little_room_to_a_resting_quote() -> None:
     rest = Rest(D("100.00"), 0)
     assert judge(rest, view(), D(1), Mood(gate=D("99.99")), 10.0) is Move.HOLD

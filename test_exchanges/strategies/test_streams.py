@@ -17,6 +17,7 @@ from strategies.words import (
     Kind,
     OrderSeen,
     PlaceAcked,
+    PositionSeen,
     Query,
     Renew,
     Role,
@@ -121,6 +122,17 @@ def test_nothing_is_expected_of_a_stream_that_was_lost_meanwhile() -> None:
     assert world.renewed == []
 
 
+def test_a_canary_that_no_stream_shows_is_the_canarys_own_affair() -> None:
+    world = Heard()
+    quote = world.begin()
+    order = world.desk.slot
+    assert order is not None
+    order.kind = Kind.CANARY
+    rests(world, quote)
+    world.wait(5.0)
+    assert world.renewed == []
+
+
 def at_rest(seconds_left: float) -> Desk:
     """Nothing is under way on streams of a day, so long before their end."""
     world = Heard()
@@ -164,7 +176,7 @@ def test_short_lives_are_not_spent_on_renewals() -> None:
 
 
 def level(role: Role, bid: str, size: str) -> BookTick:
-    bids = ((D(bid), D(size)), (D("99.90"), D(50)))
+    bids = ((D(bid), D(size)), (D("99.98"), D(50)))
     return BookTick(role, bids, ((D("100.01"), D(50)),), 0.0, D("100.01"), D("99.99"))
 
 
@@ -180,6 +192,31 @@ def test_a_quote_that_the_book_does_not_show_any_more_is_asked_about() -> None:
     assert world.asked == [], "the news of it may be on the way"
     world.wait(0.75, level("primary", price, "1"))
     assert [query.client_id for query in world.asked] == [quote.request.client_id]
+
+
+def resting_for(seconds: float, *, position: str | None = None) -> list[str]:
+    """What is asked about a quote of which nothing was told for so long."""
+    world = Heard()
+    patient = replace(world.desk.config, fill_timeout=100.0)
+    world.desk.setup = replace(world.desk.setup, config=patient)
+    quote = world.begin()
+    rests(world, quote)
+    world.tell(quote)
+    world.wait(2.0)
+    if position is not None:
+        world.feed(PositionSeen("primary", D(position)))
+    world.wait(seconds - 2.0)
+    return [query.client_id for query in world.asked]
+
+
+def test_a_quote_of_which_nothing_is_heard_is_asked_about_now_and_then() -> None:
+    assert resting_for(14.75) == []
+    assert resting_for(15.5) == ["c1"]
+
+
+def test_a_position_as_our_fills_have_it_says_that_nothing_of_it_traded() -> None:
+    assert resting_for(16.5, position="0") == []
+    assert resting_for(17.5, position="0") == ["c1"]
 
 
 def test_a_quote_that_the_book_never_showed_proves_nothing() -> None:
