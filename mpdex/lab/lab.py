@@ -17,7 +17,8 @@ from typing import Any
 
 from exchange_factory import create_exchange
 from mpdex.errors import MpdexError, UsageError
-from mpdex.lab.oracle import Oracle, Watch
+from mpdex.lab.names import Names
+from mpdex.lab.oracle import ROLES, Oracle, Watch
 from mpdex.lab.process import BOT, Disk, Files, shut_sockets, suspend
 from mpdex.lab.scenario import Scenario
 from mpdex.lab.trail import Trail
@@ -92,9 +93,11 @@ class Lab:
         self.after(_LATEST_BEGIN, self.faults.begin)
         self.after(_LATEST_RELEASE, self.faults.release)
         self.faults.clip = scenario.size
-        self.faults.purpose_of = lambda _venue, client_id: self._meant.get(client_id, "")
+        self.faults.purpose_of = self._purpose_of
         self.faults.add("\n".join(scenario.rules))
-        for host in world.server.hosts.values():
+        for leg, role in ROLES.items():
+            host = world.server.hosts[self.venue(leg)]
+            Names(self.trail, role, host)
             host.arrivals.append(self._arrived)
 
     # ----------------------------------------------------------------- for hooks
@@ -241,10 +244,13 @@ class Lab:
                 purpose = self._meant.get(fields.get("client_order_id") or "", "")
                 self._reach("after_fill_recv", purpose)
 
+    def _purpose_of(self, _venue: str, client_id: str) -> str:
+        return self._meant.get(self.trail.aliases.get(client_id, client_id), "")
+
     def _arrived(self, venue: str, op: str, request: SimRequest) -> None:
         if op == "place":
-            said = self.world.venues[venue].describe(request)
-            purpose = self._meant.get(said.get("client_id", ""), "")
+            client_id = self.world.server.hosts[venue].client_id_of(request)
+            purpose = self._purpose_of(venue, client_id)
             self._reach("after_send", purpose)
             self._count_quotes(purpose)
             if venue == self.scenario.hedge:

@@ -40,7 +40,7 @@ T_FLAT = 30.0  # seconds within which exposure must end once no fault acts any m
 PAGE_WITHIN = 5.0  # seconds from being exposed for good to the page
 STILL_TRYING = 15.0  # seconds within which an exposed bot must have asked a venue something
 KNOWN_AFTER = 0.25  # seconds; what happened so recently a bot need not know yet
-_ROLES: dict[Leg, str] = {"P": "primary", "H": "hedge"}
+ROLES: dict[Leg, str] = {"P": "primary", "H": "hedge"}
 _TRADING = frozenset({"running", "reducing"})
 _ROUNDED = Decimal("0.000001")  # quote currency or coins: what venues round their figures to
 _AVERAGED = Decimal("0.0001")
@@ -170,7 +170,7 @@ class Oracle:
     def _is_maker(self, order: SimOrder) -> bool:
         if order.order_id in self.foreign:
             return False
-        intent = self.trail.intents.get(order.client_id)
+        intent = self.trail.intent_of(order)
         return order.post_only if intent is None else intent.purpose == "maker"
 
     # ----------------------------------------------------------------- O2
@@ -238,7 +238,7 @@ class Oracle:
             self.violate("O4", f"hedge {order.client_id} turned exposure {before} into {after}")
 
     def _is_canary(self, order: SimOrder) -> bool:
-        intent = self.trail.intents.get(order.client_id)
+        intent = self.trail.intent_of(order)
         return intent is not None and intent.purpose == "canary"
 
     # ----------------------------------------------------------------- O6, O7
@@ -246,12 +246,12 @@ class Oracle:
     def _entered(self, leg: Leg, order: SimOrder) -> None:
         if order.order_id in self.foreign or not order.client_id:
             return
-        if order.client_id not in self.trail.intents:
+        if self.trail.intent_of(order) is None:
             self.trail.read()
-        intent = self.trail.intents.get(order.client_id)
+        intent = self.trail.intent_of(order)
         if intent is None and self.disk_fails and not order.post_only:
             return
-        if intent is None or intent.role != _ROLES[leg]:
+        if intent is None or intent.role != ROLES[leg]:
             self.violate("O6", f"order {order.client_id} on {leg} is not in the journal")
         elif intent.purpose == "maker":
             self._judge_quote(intent)
@@ -305,7 +305,7 @@ class Oracle:
 
     def _judge_ledger(self, leg: Leg) -> None:
         """The booked trades, in sum: coins, volume, and fees where every fee was told."""
-        ours, booked = self._ours(leg), self.trail.booked(_ROLES[leg])
+        ours, booked = self._ours(leg), self.trail.booked(ROLES[leg])
         sums = {
             "net": (
                 sum((signed_size(t) for t in booked), ZERO),
@@ -324,7 +324,7 @@ class Oracle:
                 self.violate("O5", f"{leg}: {what} of {told} is booked, {true} is true")
 
     def _judge_report(self, leg: Leg, summary: Mapping[str, Any]) -> None:
-        told = summary.get(f"volume_{_ROLES[leg]}")
+        told = summary.get(f"volume_{ROLES[leg]}")
         if told is None:
             return
         true = sum((f.price * f.size for f in self._ours(leg)), ZERO)

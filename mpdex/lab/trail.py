@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from mpdex.sim.records import SimOrder
 from mpdex.types import OrderStatus
 
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
@@ -59,6 +60,7 @@ class Trail:
         trades: booked executions by (role, client id, trade id), whichever session wrote them; the
             trade id is "" for what only an order's report told of.
         tail: the last lines as they stand in the file.
+        aliases: the bot's client id by the one that an order bears at a venue that takes none.
     """
 
     file: Path
@@ -70,6 +72,7 @@ class Trail:
     finishes: list[dict[str, Any]] = field(default_factory=list)
     sessions: int = 0
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=40))
+    aliases: dict[str, str] = field(default_factory=dict)
     closed: bool = False
     _told: dict[str, Decimal] = field(default_factory=dict)  # client id -> signed coins
     _fills: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -168,6 +171,14 @@ class Trail:
             if not self.phases:
                 self.phases.append((0, found[1]))
             self.phases.append((line["ts_ns"], found[2]))
+
+    def name_of(self, order: SimOrder) -> str:
+        """The client id by which the bot knows an order; "" or somebody else's if it does not."""
+        return self.aliases.get(order.client_id, order.client_id)
+
+    def intent_of(self, order: SimOrder) -> Intent | None:
+        """None: it is not the bot's, or was never written down."""
+        return self.intents.get(self.name_of(order))
 
     def phases_at(self, at_ns: int) -> set[str]:
         """The phase at a time; every one of that very instant, for notes are written a turn late.

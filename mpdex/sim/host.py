@@ -71,6 +71,8 @@ class VenueHost:
         asked: how often a client has come to the door, refused ones included.
         cut_off: (from, until) in ns, when no private socket was open after one had been.
         serves: whether a client at this remote port is served; a dead process is not.
+        acting: the request that the venue acts on at this instant; None: on none.
+        whose: request -> client id of its order, where the request names none and somebody knows.
     """
 
     def __init__(
@@ -90,6 +92,8 @@ class VenueHost:
         self.asked = 0
         self.cut_off: list[tuple[int, int]] = []
         self.serves: Callable[[int], bool] = _everybody
+        self.acting: SimRequest | None = None
+        self.whose: Callable[[SimRequest], str] = lambda _: ""
         self._clock = clock
         self._rng = rng
         self._faults = faults
@@ -197,6 +201,7 @@ class VenueHost:
         self._counts[self.venue.name, transport, job.op or "other"] += 1
         for told in self.arrivals:
             told(self.venue.name, job.op, job.request)
+        job.act = self._watched(job.act, job.request)
         wait = self._over_limit(job.request)
         if wait:
             self._counts[self.venue.name, transport, LIMITED] += 1
@@ -209,6 +214,16 @@ class VenueHost:
         else:
             situation = self._situation(job, transport)
             self._performer.perform(job, self._faults.on_request(situation))
+
+    def _watched(self, act: Callable[[], Json], request: SimRequest) -> Callable[[], Json]:
+        def watched() -> Json:
+            self.acting = request
+            try:
+                return act()
+            finally:
+                self.acting = None
+
+        return watched
 
     def _over_limit(self, request: SimRequest) -> float:
         scope, whose, weight = self.venue.scope_of(request)
@@ -226,7 +241,8 @@ class VenueHost:
         """Client id of the order that a request is about, whichever id it names."""
         said = self.venue.describe(request)
         known = self.exchange.orders.get(said.get("order_id", ""))
-        return said.get("client_id", "") or (known.client_id if known is not None else "")
+        named = said.get("client_id", "") or (known.client_id if known is not None else "")
+        return named or self.whose(request)
 
     def _situation(self, job: Job, transport: str) -> Situation:
         said = self.venue.describe(job.request)

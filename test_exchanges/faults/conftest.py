@@ -25,6 +25,7 @@ from mpdex.lab.run import Lab, Verdict, play
 from mpdex.lab.scenario import Scenario, make
 from mpdex.sim.venue import SimVenue
 from mpdex.sim.venues import SIM_VENUES, load_venue
+from mpdex.sim.venues.lighter import HASH_ONLY
 from mpdex.utils.virtual_loop import run_virtual
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,6 +133,12 @@ def row(request: pytest.FixtureRequest, tmp_path: Path) -> Row:
     stage = Row(tmp_path, request.node.name, getattr(request, "param", FIRST))
     request.node.stash[_PLAYED] = stage.verdicts
     return stage
+
+
+@pytest.fixture(autouse=True)
+def _quick_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That signatures are right, the venue's own tests see; in plain Python it is slow to check."""
+    monkeypatch.setenv(HASH_ONLY, "1")
 
 
 def may_quote(venue: str) -> bool:

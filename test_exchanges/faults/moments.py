@@ -26,11 +26,11 @@ def sent(of: Lab | Verdict, leg: Leg, purpose: str) -> list[SimOrder]:
     assert of.trail is not None
     assert of.truth is not None
     of.trail.read()
-    intents = of.trail.intents
+    intent_of = of.trail.intent_of
     return [
         order
         for order in of.truth[leg].orders
-        if (intent := intents.get(order.client_id)) is not None and intent.purpose == purpose
+        if (intent := intent_of(order)) is not None and intent.purpose == purpose
     ]
 
 
@@ -58,8 +58,8 @@ def notes(verdict: Verdict) -> str:
 
 
 def fills_of(verdict: Verdict, leg: Leg, purpose: str) -> list[SimFill]:
-    wanted = {order.client_id for order in sent(verdict, leg, purpose)}
-    return [fill for fill in verdict.fills(leg) if fill.order.client_id in wanted]
+    wanted = sent(verdict, leg, purpose)
+    return [fill for fill in verdict.fills(leg) if fill.order in wanted]
 
 
 def seconds_at(time_ns: int) -> float:

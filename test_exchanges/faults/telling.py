@@ -77,7 +77,8 @@ def proof_takes(verdict: Verdict) -> float:
 def booked(verdict: Verdict, order: SimOrder) -> Decimal:
     """Coins that the trades in the journal say were filled of an order."""
     trades = journal(verdict, "trade")
-    sizes = [Decimal(t["size"]) for t in trades if t["client_id"] == order.client_id]
+    name = verdict.trail.name_of(order)
+    sizes = [Decimal(t["size"]) for t in trades if t["client_id"] == name]
     return sum(sizes, Decimal(0))
 
 
