@@ -207,17 +207,21 @@ class HyperliquidBase(HyperliquidFacts):
 
     @checked
     def decode_fills(self, answer: Json, cursor: str | None) -> FillPage:
-        """A full page may have been cut: the next one begins where this one ended, and tells that
-        moment again. UNVERIFIED which end of the time comes first, so either is gone on with."""
+        """A page may have been cut, however short it is: the next one begins where it ended, and
+        tells that moment again. One that tells nothing else is the last. UNVERIFIED which end of
+        the time comes first, so either is gone on with."""
         fills = [decode_fill(entry, self._markets.symbol_of) for entry in answer]
-        if len(fills) < _PAGE:
+        if not fills:
             return FillPage(fills, None)
         first, last = fills[0]["timestamp_ms"], fills[-1]["timestamp_ms"]
         bound = "startTime" if last >= first else "endTime"
-        following = f"{bound} {last}"
-        if following == cursor:  # more fills in one millisecond than a page holds
-            following = f"{bound} {last + (1 if bound == 'startTime' else -1)}"
-        return FillPage(fills, following)
+        if cursor is not None:
+            bound, _, asked = cursor.partition(" ")
+            if last == int(asked):
+                if len(fills) < _PAGE:
+                    return FillPage(fills, None)
+                last += 1 if bound == "startTime" else -1  # one moment fills a page
+        return FillPage(fills, f"{bound} {last}")
 
     def encode_schedule_cancel(self, at_ms: int | None) -> Request:
         """At least 5 s ahead. The venue grants it to accounts with 1,000,000 USD of volume."""

@@ -14,6 +14,7 @@ from typing import Final
 
 from mpdex.errors import (
     AuthError,
+    DuplicateClientId,
     InsufficientMargin,
     LimitReached,
     MarketUnavailable,
@@ -78,7 +79,8 @@ ERRORS: Final[Mapping[int | str, type[VenueError]]] = {
     "position does not use isolated margin": VenueError,
     "action disabled when unified account": VenueError,
     "orders are empty": OrderRejected,
-    # UNVERIFIED wording: halts, upgrades, delisted assets.
+    # UNVERIFIED wording: a client id that lives already; halts, upgrades, delisted assets.
+    "duplicate cloid": DuplicateClientId,
     "*trading is halted": MarketUnavailable,
     "*only post-only": MarketUnavailable,
     "*post only orders are accepted": MarketUnavailable,

@@ -36,7 +36,7 @@ ENDED = {
     "reduce_only": "reduceOnlyCanceled",
     "liquidation": "liquidatedCanceled",
     "scheduled": "scheduledCancel",
-    "market": "marginCanceled",
+    "market": "internalCancel",
     "ioc": "iocCancelRejected",
 }
 
