@@ -25,6 +25,9 @@ SOON = 1.0
 # A venue that bounds no resting order's request: its fate stays open for so long (HEDGE 11).
 WEAK = 30.0
 ENTRY = 0.2  # seconds from a decision to the venue, and more
+LIGHT = 15.0  # seconds between two looks at what a stream should tell (HEDGE 11)
+# Venues that number the frames about an account: one that is missing is missed.
+NUMBERED = frozenset({"grvt"})
 
 
 def quotes(verdict: Verdict) -> list[SimOrder]:
@@ -67,11 +70,24 @@ def total(fills: Sequence[SimFill]) -> Decimal:
 def proof_takes(verdict: Verdict) -> float:
     """Seconds before absence can prove anything of a quote: what the venue bounds its request to,
     nothing where its nonce can be used up, `WEAK` where there is neither."""
-    kind = load(verdict.scenario.primary)
-    if kind.make_nonces is not Translation.make_nonces:
+    if fences(verdict):
         return 0.0
-    bound_ms = kind.SPEC.request_bound_ms
+    bound_ms = load(verdict.scenario.primary).SPEC.request_bound_ms
     return WEAK if bound_ms is None else bound_ms / 1000
+
+
+def fences(verdict: Verdict) -> bool:
+    """Whether the primary takes a nonce once, so that an order of which nobody knows whether it
+    arrived can be made unable to arrive."""
+    return load(verdict.scenario.primary).make_nonces is not Translation.make_nonces
+
+
+def kept_out(verdict: Verdict, number: int) -> bool:
+    """Whether the n-th quote was proven gone before it could land late, and never did."""
+    meant = [i for i in verdict.trail.intents.values() if i.purpose == "maker"][number - 1]
+    landed = {verdict.trail.name_of(order) for order in verdict.orders("P")}
+    proven = said(verdict, f"{meant.client_id} is proven gone")
+    return proven and meant.client_id not in landed and one_after_another(quotes(verdict))
 
 
 def booked(verdict: Verdict, order: SimOrder) -> Decimal:

@@ -10,6 +10,7 @@ from faults.moments import journal, resting, seconds_at, sent
 from faults.telling import (
     CALM,
     ENTRY,
+    LIGHT,
     SOON,
     SWAPPED,
     alarms,
@@ -33,7 +34,6 @@ pytestmark = pytest.mark.adapter
 D = Decimal
 PAIRS = pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["grvt", "backpack"])
 ONCE = {**CALM, "cycles": 1, "fill_timeout": 10}
-LIGHT = 15.0  # seconds between two looks at positions and open orders (HEDGE 11)
 
 
 def neutral(verdict):
@@ -394,11 +394,11 @@ def test_fl_15_so_is_a_part_while_the_rest_goes_on_resting(row, pair):
 @pytest.mark.fault("FL-16", tier=1)
 @PAIRS
 def test_fl_16_a_position_that_knows_of_a_fill_before_us_counts_for_nothing(row, pair):
-    """Positions are read every third of a second, the fill is told after three."""
+    """Positions are read every second, the fill is told after three."""
     verdict = row(
         "P.place.nth(1) -> fill(q, at=resting, report_delay=3s)",
-        reconcile_full=0.3,
-        reconcile_light=0.3,
+        reconcile_full=1,
+        reconcile_light=1,
         outcome="R",
         **ONCE,
         **pair,
