@@ -13,7 +13,7 @@ from mpdex.utils.orders import Advice, News, State
 from strategies import alterations, external, late_fees, refusals, streams
 from strategies.cycles import Cycle, tally
 from strategies.desk import Desk
-from strategies.ledger import ZERO, counted
+from strategies.ledger import ZERO, counted, signed
 from strategies.pending import Orphan
 from strategies.tracking import Tracked
 from strategies.words import (
@@ -58,6 +58,8 @@ def take_fill(desk: Desk, role: Role, fill: Fill, source: Source) -> None:
         inferred_price=order.synthetic_price,
     )
     desk.newest_ms[role] = max(desk.newest_ms[role], fill["timestamp_ms"])
+    if added:
+        desk.booked[role].append((fill["timestamp_ms"], signed(order.side, added)))
     name_order(desk, order, fill["order_id"])
     order.absent = 0
     desk.filled_at = desk.now
@@ -151,10 +153,12 @@ def _infer(desk: Desk, order: Tracked, report: Order, added: Decimal) -> None:
     """The report knows of more than the fills so far: it counts now, the fill replaces it later."""
     price = report["average_price"] or order.price or ZERO
     desk.ledger.infer(order.role, order.side, added, price, desk.now)
+    at_ms = report["timestamp_ms"] or desk.setup.wall_ms(desk.now)
+    desk.booked[order.role].append((at_ms, signed(order.side, added)))
     before = order.synthetic - added
     order.synthetic_price = (order.synthetic_price * before + price * added) / order.synthetic
     if order.kind is Kind.MAKER:
-        desk.last_fill_ms = report["timestamp_ms"] or desk.setup.wall_ms(desk.now)
+        desk.last_fill_ms = at_ms
     if _cycle_of(desk, order) is None:
         desk.untold[order.key] = desk.now
     _mark_first_fill(desk, order)

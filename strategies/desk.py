@@ -126,6 +126,9 @@ class Desk:
     last_opening: Side | None = None
     last_fill_ms: int = 0
     newest_ms: dict[Role, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
+    booked: dict[Role, deque[tuple[int, Decimal]]] = field(  # venue time and signed size of fills
+        default_factory=lambda: {role: deque(maxlen=64) for role in ROLES}
+    )
     quote_after: float = 0.0
     rejects: deque[float] = field(default_factory=lambda: deque(maxlen=64))
     requotes: deque[float] = field(default_factory=lambda: deque(maxlen=64))

@@ -67,11 +67,17 @@ def explain(desk: Desk, role: Role, fill: Fill) -> None:
     """
     suspicion = desk.suspicions.setdefault(role, Suspicion(ZERO, desk.now, reads=0))
     suspicion.explained = True
-    size, ours = signed(fill["side"], fill["size"]), desk.ledger.position(role)
+    size, ours = signed(fill["side"], fill["size"]), _held_at(desk, role, fill["timestamp_ms"])
     suspicion.theirs += size
     if size * ours < 0:
         suspicion.lost += min(abs(size), abs(ours)).copy_sign(size)
     desk.distrust(role, "somebody else's order traded")
+
+
+def _held_at(desk: Desk, role: Role, time_ms: int) -> Decimal:
+    """Our position when somebody else's order traded: it is told late, and ours trade on."""
+    since = sum((size for at_ms, size in desk.booked[role] if at_ms >= time_ms), ZERO)
+    return desk.ledger.position(role) - since
 
 
 def reread_after(desk: Desk, role: Role) -> float:
