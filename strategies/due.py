@@ -62,7 +62,7 @@ def ask(desk: Desk, order: Tracked) -> None:
             order.id,
             max(since, desk.setup.began_ms),
             _lane(desk, order),
-            position=order.unconfirmed or desk.now > order.bound,
+            position=order.unconfirmed or desk.now > order.absent_from,
         )
     )
 
@@ -140,7 +140,7 @@ def _expect_fate(desk: Desk, order: Tracked) -> None:
     if order.doubted_at is None:
         order.doubted_at = desk.now
     bound = desk.setup.bound(order.role, immediate=order.immediate)
-    due = order.doubted_at + bound + _PROOF_SECONDS
+    due = order.doubted_at + min(bound, desk.config.weak_bound) + _PROOF_SECONDS
     if order.escalated:
         return
     if desk.now < due:

@@ -175,7 +175,7 @@ def _confirm(desk: Desk, order: Tracked) -> None:
 def _absent(desk: Desk, order: Tracked, *, doubt: bool) -> None:
     order.unverified = False
     spaced = desk.now - order.absent_at >= _ABSENT_APART or not order.absent
-    if desk.now > order.bound + _BOUND_MARGIN and spaced and not doubt:
+    if desk.now > order.absent_from + _BOUND_MARGIN and spaced and not doubt:
         order.absent += 1
         order.absent_at = desk.now
     if order.absent >= _ABSENT_TIMES:
@@ -187,7 +187,7 @@ def _absent(desk: Desk, order: Tracked, *, doubt: bool) -> None:
 def _next_question(desk: Desk, order: Tracked) -> float | None:
     if order.state.resting and not order.immediate:
         return None
-    counts_from = order.bound + _BOUND_MARGIN
+    counts_from = order.absent_from + _BOUND_MARGIN
     if desk.now > counts_from and (order.absent or order.state is State.UNKNOWN):
         return desk.now + _ABSENT_APART
     order.asked += 1

@@ -10,6 +10,10 @@ from strategies.ledger import ZERO, OrderKey, signed
 from strategies.words import Kind, Role, Source
 
 
+# By so many seconds an answer may be older than what was told before it.
+_STALE = 5.0
+
+
 @dataclass(slots=True, kw_only=True)
 class Tracked(TrackedOrder):
     """One order of ours. Times are monotonic seconds unless the name says `_ms`.
@@ -91,6 +95,12 @@ class Tracked(TrackedOrder):
     def heard(self) -> bool:
         """Whether the venue has ever told of it."""
         return bool(self.id or self.sources)
+
+    @property
+    def absent_from(self) -> float:
+        """From when "not found" counts: a request may yet come, and what the venue has told of has
+        come; but an answer may be older than that word."""
+        return min(self.bound, self.seen + _STALE) if self.sources else self.bound
 
     @property
     def doubtful(self) -> bool:

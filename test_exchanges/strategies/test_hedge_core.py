@@ -62,6 +62,21 @@ def test_not_found_proves_nothing_before_the_bound() -> None:
     assert world.desk.slot is None
 
 
+def test_what_was_told_of_has_arrived_and_is_gone_when_it_is_not_found() -> None:
+    """However long the venue would have taken its request; an answer may lag behind the word."""
+    world, quote = quoting_world()
+    world.desk.active["primary", quote.request.client_id].bound = 600.0
+    world.land(quote, 0)
+    world.deliver(0)
+    told = world.now
+    not_found(world, quote, 5)
+    assert world.now < told + 5
+    assert world.desk.slot is not None
+    world.now = told + 5.6
+    not_found(world, quote, 3)
+    assert world.desk.slot is None
+
+
 def test_answers_too_close_together_count_once() -> None:
     world, quote = quoting_world()
     world.feed(OutcomeNotKnown("primary", quote.request.client_id))
