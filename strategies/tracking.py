@@ -9,7 +9,6 @@ from mpdex.utils.orders import State, TrackedOrder
 from strategies.ledger import ZERO, OrderKey, signed
 from strategies.words import Kind, Role, Source
 
-
 # By so many seconds an answer may be older than what was told before it.
 _STALE = 5.0
 
