@@ -55,7 +55,7 @@ class Row:
     def need_login(self, leg: str, *, swapped: bool = False) -> None:
         """Skip where requests are each proven by themselves, and no session can end."""
         name = self.kind(leg, swapped=swapped).SPEC.name
-        if load_venue(name).issued is SimVenue.issued:
+        if load_venue(name).expire_sessions is SimVenue.expire_sessions:
             pytest.skip(f"declared: {name} has no login")
 
     def __call__(

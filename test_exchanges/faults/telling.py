@@ -98,6 +98,13 @@ def booked(verdict: Verdict, order: SimOrder) -> Decimal:
     return sum(sizes, Decimal(0))
 
 
+def at_once(verdict: Verdict) -> float:
+    """Seconds in which a fill is hedged where nothing is in the way: what the hedge venue makes
+    orders wait that may take comes on top."""
+    assert verdict.truth is not None
+    return ENTRY + verdict.truth["H"].exchange.latency.taker_delay
+
+
 def hedged_within(verdict: Verdict, fill: SimFill) -> float:
     """Seconds from a fill on the primary to the end of the first hedge that executed after it."""
     after = [f for f in verdict.fills("H") if f.time_ns >= fill.time_ns]

@@ -14,6 +14,7 @@ from faults.telling import (
     SOON,
     SWAPPED,
     alarms,
+    at_once,
     began,
     booked,
     ended,
@@ -205,7 +206,7 @@ def test_fl_07_a_fill_before_the_answer_needs_no_answer(row, pair):
         **pair,
     )
     fill = verdict.fills("P")[0]
-    assert hedged_within(verdict, fill) < ENTRY
+    assert hedged_within(verdict, fill) < at_once(verdict)
     assert total(verdict.fills("H")) == fill.size
     (quote,) = quotes(verdict)
     assert ended(quote) - began(quote) > 10, "the late answer changed nothing"
@@ -506,7 +507,7 @@ def test_fl_13_no_hedge_waits_for_a_price_or_a_fee(row, missing, pair):
         **pair,
     )
     (fill,) = verdict.fills("P")
-    assert hedged_within(verdict, fill) < ENTRY
+    assert hedged_within(verdict, fill) < at_once(verdict)
     (trade,) = [t for t in journal(verdict, "trade") if t["client_id"] == fill.order.client_id]
     told = [line["fee"] for line in journal(verdict, "fee")]
     assert [fee for fee in (trade["fee"], *told) if fee is not None] == [_plain(fill.fee)]

@@ -77,7 +77,7 @@ class Stage:
         world: Any = {"clock": self.clock, "latency": NO_LATENCY, "timers": self.timers}
         self.venue = PacificaSim(self.exchange, rng=rng, **world)
         self.account = next(iter(self.exchange.accounts))
-        self.agent = Signer(**self.venue.credentials())
+        self.agent = Signer(self.account, self.venue.agent(self.account).private_key)
         self.owner = Signer(self.account, self.exchange.owners[self.account].private_key)
         self.routes = {f"{method} {path}": call for method, path, call in self.venue.routes()}
         self._sockets = iter(range(1, 1000))

@@ -120,8 +120,10 @@ def test_the_table_finds_it_and_keys_are_the_same_for_the_same_seed() -> None:
 
     first = run_virtual(keys(3))
     assert first == run_virtual(keys(3)) != run_virtual(keys(4))
-    assert first.keys() == {"account", "private_key"}
-    assert Signer(**first).address != first["account"], "the keys are an agent's"
+    assert first.keys() == {"account", "private_key", "api_config_key"}
+    assert Signer(first["account"], first["private_key"]).address != first["account"], (
+        "the keys are an agent's"
+    )
 
 
 @staged
@@ -150,7 +152,7 @@ async def test_who_may_not_sign(stage: Stage) -> None:
     alone = Signer(stranger.address, stranger.private_key)
     assert refusal(stage.ask(PLACE, order(), alone)) == (404, 404, "Account not found")
     # a widespread mistake: the agent as the account
-    own = Signer(stage.agent.address, stage.venue.credentials()["private_key"])
+    own = Signer(stage.agent.address, stage.venue.agent(stage.account).private_key)
     assert stage.ask(PLACE, order(), own).status == 404
     assert stage.mine("/orders") == []
 
@@ -1268,7 +1270,7 @@ def test_a_silent_client_is_disconnected_after_a_minute_and_any_after_a_day() ->
 def test_the_answer_comes_before_what_it_causes() -> None:
     async def check(running: run.Running, session: aiohttp.ClientSession) -> None:
         keys = running.credentials["pacifica"]
-        signer = Signer(**keys)
+        signer = Signer(keys["account"], keys["private_key"])
         async with session.ws_connect(running.endpoints["pacifica"]["ws"]) as socket:
             for source in (UPDATES, POSITIONS):
                 params = {"source": source, "account": keys["account"]}
@@ -1289,7 +1291,8 @@ def test_the_answer_comes_before_what_it_causes() -> None:
 def test_a_lost_session_and_refusals_by_fault() -> None:
     async def check(running: run.Running, session: aiohttp.ClientSession) -> None:
         rest = running.endpoints["pacifica"]["rest"]
-        signer = Signer(**running.credentials["pacifica"])
+        keys = running.credentials["pacifica"]
+        signer = Signer(keys["account"], keys["private_key"])
 
         async def place() -> tuple[int, Any]:
             body = signer.body("create_order", order(), running.clock.now_ms())

@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 from mpdex.sim.models import LatencyModel
@@ -139,9 +140,19 @@ class PacificaSim(SimVenue):
         return {"rest": f"http://127.0.0.1:{port}{ROOT}", "ws": f"ws://127.0.0.1:{port}/ws"}
 
     def credentials(self) -> dict[str, str]:
-        """The owner's address, and the key of an agent."""
+        """The owner's address, the key of an agent, and one that raises the limits."""
         account = next(iter(self.exchange.accounts))
-        return {"account": account, "private_key": self.agent(account).private_key}
+        return {
+            "account": account,
+            "private_key": self.agent(account).private_key,
+            "api_config_key": self.api_key,
+        }
+
+    @cached_property
+    def api_key(self) -> str:
+        """An API config key that the first account has made."""
+        account = next(iter(self.exchange.accounts))
+        return str(self.accounts.create_api_key(account, {})["api_key"])
 
     def routes(self) -> Iterable[tuple[str, str, Handler]]:
         for path in self.market.answers:
