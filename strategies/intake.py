@@ -350,7 +350,9 @@ def _funding_read(desk: Desk, event: FundingRead) -> None:
 
 
 def _market_read(desk: Desk, event: MarketRead) -> None:
-    if event.market != desk.setup.markets[event.role]:
+    """Only what our words say of it: its record may have the last price in it, too."""
+    before = desk.setup.markets[event.role]
+    if {**event.market, "raw": None} != {**before, "raw": None}:
         desk.note(f"{event.role} changed its market", urgent=True)
         desk.setup.markets[event.role] = event.market
 

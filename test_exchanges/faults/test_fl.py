@@ -510,9 +510,5 @@ def test_fl_13_no_hedge_waits_for_a_price_or_a_fee(row, missing, pair):
     assert hedged_within(verdict, fill) < at_once(verdict)
     (trade,) = [t for t in journal(verdict, "trade") if t["client_id"] == fill.order.client_id]
     told = [line["fee"] for line in journal(verdict, "fee")]
-    assert [fee for fee in (trade["fee"], *told) if fee is not None] == [_plain(fill.fee)]
+    assert [D(fee) for fee in (trade["fee"], *told) if fee is not None] == [round(fill.fee, 7)]
     assert verdict.summary["fees_unknown"] == 0
-
-
-def _plain(fee):
-    return f"{round(fee, 7).normalize():f}"
