@@ -170,7 +170,13 @@ class Lab:
             for leg in LEGS:
                 params = {**self.keys(leg), "endpoints": self.world.endpoints[self.venue(leg)]}
                 rng = random.Random(f"{leg} {self.scenario.seed} {self.starts}")
-                dex = await create_exchange(self.venue(leg), params, clock=self.bot_clock, rng=rng)
+                dex = await create_exchange(
+                    self.venue(leg),
+                    params,
+                    clock=self.bot_clock,
+                    rng=rng,
+                    exclusive=self.config.exclusive,
+                )
                 stack.push_async_callback(self._close, dex)
                 dexes.append(dex)
             result = await run_hedge(
