@@ -26,6 +26,7 @@ from mpdex.lab.scenario import Scenario, make
 from mpdex.sim.venue import SimVenue
 from mpdex.sim.venues import SIM_VENUES, load_venue
 from mpdex.sim.venues.lighter import HASH_ONLY
+from mpdex.utils.translation import Translation
 from mpdex.utils.virtual_loop import run_virtual
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,6 +58,10 @@ class Row:
         name = self.kind(leg, swapped=swapped).SPEC.name
         if load_venue(name).expire_sessions is SimVenue.expire_sessions:
             pytest.skip(f"declared: {name} has no login")
+
+    def logs_in(self, leg: str, *, swapped: bool = False) -> bool:
+        """Whether the venue is asked for a session; elsewhere what ends is made here, anew."""
+        return self.kind(leg, swapped=swapped).encode_login is not Translation.encode_login
 
     def __call__(
         self,

@@ -29,22 +29,23 @@ SWAPPED = {"swapped": True}  # the second venue is the one with logins
 
 @pytest.mark.fault("AU-01", tier=1)
 def test_au_01_a_session_that_ends_between_fill_and_hedge(row):
-    """The hedge is refused for certain, a new login follows, and the hedge goes out once more."""
+    """The hedge is refused for certain, a new login follows, and the hedge goes out once more.
+    Where only reads need a session, it goes out once."""
     row.need_login("H", **SWAPPED)
     verdict = row("P.trade.maker.nth(2) -> H.expire", cycles=4, outcome="R", **SWAPPED)
-    assert verdict.counts[verdict.scenario.hedge, "rest", "auth"] == 2
+    again = row.logs_in("H", **SWAPPED)
+    assert verdict.counts[verdict.scenario.hedge, "rest", "auth"] == 2 * again
     assert not sent(verdict, "P", "unwind")
     assert max(to_hedge(verdict)) < 3.0
     made = sum(fill.size for fill in fills_of(verdict, "P", "maker"))
     assert sum(fill.size for fill in fills_of(verdict, "H", "hedge")) == made
-    assert notes(verdict).count("hedge refused: session") == 1
+    assert notes(verdict).count("hedge refused: session") == again
 
 
 @pytest.mark.fault("AU-01", tier=1)
 def test_au_01_one_login_serves_everybody_who_asks(row):
     """The session is gone for every request and socket at once. (That it is renewed before that, at
     70 % of its life, is WS-15.)"""
-
     row.need_login("H", **SWAPPED)
 
     async def during(lab):
@@ -52,7 +53,8 @@ def test_au_01_one_login_serves_everybody_who_asks(row):
         lab.world.server.hosts[lab.venue("H")].venue.expire_sessions()
 
     verdict = row(cycles=4, outcome="R", during=during, **SWAPPED)
-    assert verdict.counts[verdict.scenario.hedge, "rest", "auth"] == 2
+    logins = 2 * row.logs_in("H", **SWAPPED)
+    assert verdict.counts[verdict.scenario.hedge, "rest", "auth"] == logins
 
 
 @pytest.mark.fault("AU-02", tier=1)
@@ -74,7 +76,8 @@ def test_au_02_a_hedge_key_that_is_revoked_is_not_tried_again_and_again(row):
 @pytest.mark.fault("AU-02", tier=1)
 def test_au_02_a_primary_key_that_is_revoked(row):
     """The socket lives, the session does not, and no new one is to be had."""
-    row.need_login("P")
+    if not row.logs_in("P"):
+        pytest.skip("declared: the venue gives no session")
 
     async def during(lab):
         await resting(lab, 3)
