@@ -43,6 +43,8 @@ def _watch(desk: Desk, order: Tracked) -> None:
     _probe(desk, order)
     _expect_cancel(desk, order)
     _expect_fate(desk, order)
+    if order.asking and _lane(desk, order) < order.lane:
+        ask(desk, order)  # the limits may have kept the question, and they let an urgent one go
     if order.ask_at is None or order.asking:
         return
     if desk.now < order.ask_at:
@@ -54,6 +56,7 @@ def _watch(desk: Desk, order: Tracked) -> None:
 def ask(desk: Desk, order: Tracked) -> None:
     """Asks what became of an order; late, its absence counts only beside a position that agrees."""
     order.asking, order.ask_at, order.looked = True, None, desk.now
+    order.lane = _lane(desk, order)
     since = order.sent_ms - int(desk.config.fill_overlap * 1000)
     desk.say(
         Query(
@@ -61,7 +64,7 @@ def ask(desk: Desk, order: Tracked) -> None:
             order.client_id,
             order.id,
             max(since, desk.setup.began_ms),
-            _lane(desk, order),
+            order.lane,
             position=order.unconfirmed or desk.now > order.absent_from,
         )
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from mpdex.errors import MpdexError, OrderNotFound, Unsupported, UsageError, VenueError
 from mpdex.types import Fill, Market, Order, OrderStatus
+from mpdex.utils.throttle import hurried
 from strategies.preflight import signed_position
 from strategies.venue import Venue, failure, refusal_class
 from strategies.words import (
@@ -78,11 +79,12 @@ class Questions:
         fills: list[Fill] = []
         position = None
         try:
-            order = await self._order(role, client_id, command.order_id)
-            if order is None:
-                fills = await venue.get_fills(symbol, since=command.since_ms)
-            if command.position and (order is None or order["status"].terminal):
-                position = signed_position(await venue.get_positions(), symbol)
+            with hurried(command.lane):
+                order = await self._order(role, client_id, command.order_id)
+                if order is None:
+                    fills = await venue.get_fills(symbol, since=command.since_ms)
+                if command.position and (order is None or order["status"].terminal):
+                    position = signed_position(await venue.get_positions(), symbol)
         except MpdexError as error:
             log.warning("no answer about order %s: %s", client_id, error)
             return NotAnswered(role, client_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from mpdex.types import Lane
 from mpdex.utils.orders import State, TrackedOrder
 from strategies.ledger import ZERO, OrderKey, signed
 from strategies.words import Kind, Role, Source
@@ -27,7 +28,7 @@ class Tracked(TrackedOrder):
         trigger_ms: venue time of the fill that made this hedge necessary.
         synthetic_price: average of the synthetic part.
         sources: channels by which reports on it have come; an acknowledgement is none.
-        seen: when the last one came; looked: when it was last asked about.
+        seen: when the last one came; looked, lane: when it was last asked about, and how urgently.
         doubted_at: since when its fate is not known.
         escalated: that took too long, and more than queries was done about it.
         fencing: its nonce is being used up; fence_at: when that is tried (again); fenced: done.
@@ -60,6 +61,7 @@ class Tracked(TrackedOrder):
     sources: set[Source] = field(default_factory=set)
     seen: float = 0.0
     looked: float = 0.0
+    lane: Lane = Lane.QUERY
     in_book: bool = False
     missing_since: float | None = None
     ended_at: float | None = None

@@ -15,7 +15,9 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import count
 
 from mpdex.types import Lane, Limit
@@ -30,6 +32,18 @@ _GRAIN = 0.01
 _LATE = 1e-5
 
 _UNLIMITED = Limit(0, 0.0)
+
+_hurry: ContextVar[Lane | None] = ContextVar("hurry", default=None)
+
+
+@contextmanager
+def hurried(lane: Lane) -> Iterator[None]:
+    """What is asked of a venue inside is at least as urgent as that, whatever it is usually."""
+    token = _hurry.set(lane)
+    try:
+        yield
+    finally:
+        _hurry.reset(token)
 
 
 class Throttle:
@@ -60,6 +74,7 @@ class Throttle:
 
     def try_acquire(self, scope: str, weight: int = 1, lane: Lane = Lane.QUERY) -> bool:
         """Takes `weight` now, or nothing."""
+        lane = _urgency(lane)
         if not self._bucket(scope).take(weight, lane):
             return False
         self.spent[scope, lane] += weight
@@ -67,6 +82,7 @@ class Throttle:
 
     async def acquire(self, scope: str, weight: int = 1, lane: Lane = Lane.QUERY) -> None:
         """Takes `weight` as soon as the limit and the more urgent allow."""
+        lane = _urgency(lane)
         if not self.try_acquire(scope, weight, lane):
             await self._bucket(scope).wait_turn(weight, lane)
             self.spent[scope, lane] += weight
@@ -84,6 +100,11 @@ class Throttle:
         if bucket is None:
             bucket = self._buckets[scope] = _Bucket(_UNLIMITED, self._reserve, self._clock)
         return bucket
+
+
+def _urgency(lane: Lane) -> Lane:
+    hurry = _hurry.get()
+    return lane if hurry is None else min(lane, hurry)
 
 
 def _part(limit: Limit, share: float) -> Limit:

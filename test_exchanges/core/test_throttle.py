@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mpdex.types import Lane, Limit
 from mpdex.utils.clock import LoopClock
-from mpdex.utils.throttle import Throttle
+from mpdex.utils.throttle import Throttle, hurried
 from mpdex.utils.virtual_loop import run_virtual
 
 CANCEL, HEDGE, QUERY, QUOTE = Lane
@@ -45,6 +45,20 @@ async def test_takes_until_the_open_part_is_gone_and_leaves_the_reserve() -> Non
     assert bucket.try_acquire("order", 1, CANCEL)
     assert not bucket.try_acquire("order", 1, CANCEL)
     assert bucket.spent == {("order", QUOTE): 7, ("order", HEDGE): 2, ("order", CANCEL): 1}
+
+
+@virtual
+async def test_what_is_hurried_may_use_the_reserve() -> None:
+    bucket = throttle()
+    assert bucket.try_acquire("order", 7, QUERY)
+    with hurried(HEDGE):
+        assert bucket.try_acquire("order", 1, QUERY)
+        await bucket.acquire("order", 1, QUOTE)
+        assert bucket.try_acquire("order", 1, CANCEL)
+        assert not bucket.try_acquire("order", 1, QUERY), "the reserve is gone, too"
+    assert bucket.spent == {("order", QUERY): 7, ("order", HEDGE): 2, ("order", CANCEL): 1}
+    await asyncio.sleep(WINDOW)
+    assert [bucket.try_acquire("order", 1, QUERY) for _ in range(8)] == [True] * 7 + [False]
 
 
 @virtual

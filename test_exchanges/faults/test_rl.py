@@ -79,6 +79,27 @@ def test_rl_02_a_hedge_that_would_wait_too_long_is_unwound(row):
     assert not [at for at in quotes if refused < at < refused + 29.0], "no quote without a hedge"
 
 
+@pytest.mark.fault("RL-02", tier=1)
+@pytest.mark.parametrize("lost", ["drop_request", "drop_response"])
+@pytest.mark.parametrize(
+    ("row", "leg"),
+    [(("pacifica", "backpack"), "P"), (("backpack", "pacifica"), "H")],
+    indirect=["row"],
+    ids=["primary", "hedge"],
+)
+def test_rl_02_a_small_budget_is_kept_for_what_is_urgent(row, leg, lost):
+    """A hundred credits a minute, and a question about an order costs eleven: what became of a
+    hedge is asked at the cost of what can wait."""
+    verdict = row(
+        f"{leg}.place.nth(2) -> {lost}",
+        cycles=4,
+        outcome=["R", "D"],
+        credentials={leg: {"api_config_key": ""}},
+    )
+    assert not any(op == LIMITED for _, _, op in verdict.counts)
+    assert max(to_hedge(verdict)) < 8.0
+
+
 @pytest.mark.fault("RL-03", tier=1)
 @pytest.mark.parametrize("retry_after", ["", ", retry_after=2"])
 def test_rl_03_a_cancel_over_the_limit_is_repeated(row, retry_after):

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from mpdex.types import Lane
 from strategies.desk import Desk
 from strategies.hedging import reference_price
 from strategies.quoting import through
@@ -14,6 +15,8 @@ from strategies.words import (
     Alarm,
     BookTick,
     Kind,
+    OutcomeNotKnown,
+    Query,
     Read,
     Refusal,
     StreamBack,
@@ -32,12 +35,15 @@ class Watched(World):
         super().__init__()
         self.alarms: list[Alarm] = []
         self.reads: list[Read] = []
+        self.asked: list[Query] = []
 
     def perform(self, command: object, before: bool) -> None:
         if isinstance(command, Alarm):
             self.alarms.append(command)
         if isinstance(command, Read):
             self.reads.append(command)
+        if isinstance(command, Query):
+            self.asked.append(command)
         super().perform(command, before)
 
     @property
@@ -100,6 +106,19 @@ def test_each_attempt_that_found_nothing_goes_further() -> None:
         world.land(newest(world, Kind.HEDGE), 0)
         world.wait(0.3)
     assert prices == [at_band(world, hedge, bps) for bps in ("20", "50", "100")]
+
+
+def test_a_question_that_gets_no_answer_is_asked_more_urgently_once_we_are_exposed_for_long() -> (
+    None
+):
+    world, hedge = owing()
+    world.feed(OutcomeNotKnown("hedge", hedge.request.client_id, "no answer"))
+    world.wait(2.5, answers=False)
+    asked = [q.lane for q in world.asked if q.client_id == hedge.request.client_id]
+    assert asked == [Lane.QUERY]
+    world.wait(3.0, answers=False)
+    asked = [q.lane for q in world.asked if q.client_id == hedge.request.client_id]
+    assert asked == [Lane.QUERY, Lane.HEDGE], "once more, and no more often"
 
 
 def test_an_order_that_never_arrived_changes_no_band() -> None:
