@@ -149,6 +149,7 @@ class HedgeConfig:
     cancel_ack: float = 2.0
     cancel_hard: float = 20.0
     weak_bound: float = 30.0  # of a venue that tells no bound of its own
+    weak_taker_bound: float = 20.0  # the same while exposed, which must not last 30 s
 
     # the hedge
     hedge_soft: float = 3.0

@@ -311,11 +311,7 @@ def _setup(seen: Inspection, past: Past) -> Setup:
         config=config,
         markets=markets,
         bounds={role: _bound(config, venues[role], role) for role in ROLES},
-        taker_bounds={
-            role: bound_ms / 1000
-            for role in ROLES
-            if (bound_ms := venues[role].SPEC.immediate_bound_ms) is not None
-        },
+        taker_bounds={role: _taker_bound(config, venues[role]) for role in ROLES},
         acks={role: _ack(config, venues[role]) for role in ROLES},
         baseline=baseline_of(config, past, seen.held),
         held=seen.held,
@@ -354,6 +350,11 @@ def _bound(config: HedgeConfig, venue: Venue, role: Role) -> float:
     spec = venue.SPEC
     bound_ms = (role == "hedge" and spec.immediate_bound_ms) or spec.request_bound_ms
     return config.weak_bound if bound_ms is None else bound_ms / 1000
+
+
+def _taker_bound(config: HedgeConfig, venue: Venue) -> float:
+    bound_ms = venue.SPEC.immediate_bound_ms or venue.SPEC.request_bound_ms
+    return config.weak_taker_bound if bound_ms is None else bound_ms / 1000
 
 
 def _ack(config: HedgeConfig, venue: Venue) -> float:

@@ -21,7 +21,7 @@ class Setup:
 
     Attributes:
         bounds: seconds after which a venue refuses a late order request.
-        taker_bounds: the same for an order that must trade at once, where it is shorter.
+        taker_bounds: the same for an order that must trade at once, where that is shorter.
         acks: seconds after which a missing answer means "not known".
         baseline: signed positions that were there before and are no part of the run.
         held: signed positions as they were found, whosever they are.

@@ -7,7 +7,7 @@ import csv
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -331,6 +331,18 @@ def test_a_hedge_whose_request_was_lost_is_sent_again_after_the_bound(tmp_path: 
     result, stage = play(tmp_path, arrange, iterations=1)
     assert result.exit_code == 0
     assert_flat(stage)
+
+
+def test_half_a_minute_is_enough_where_nothing_bounds_a_lost_hedge(tmp_path: Path) -> None:
+    def arrange(stage: Stage) -> None:
+        stage.hedge.SPEC = replace(stage.hedge.SPEC, request_bound_ms=None)
+        stage.hedge.plans = [Plan(land=False)]
+
+    result, stage = play(tmp_path, arrange, iterations=1)
+    assert result.exit_code == 0
+    assert_flat(stage)
+    made, undone = (fill["timestamp_ms"] for fill in stage.primary.fills[:2])
+    assert 20_000 < undone - made < 25_000
 
 
 def test_a_lost_cancel_is_repeated(tmp_path: Path) -> None:
