@@ -456,6 +456,7 @@ def test_refusals_have_several_forms(body: Any, text: str) -> None:
         (200, {"error": "Insufficient margin"}, InsufficientMargin),
         (401, {"detail": "Invalid token."}, SessionEnded),
         (403, {"detail": "Authentication credentials were not provided."}, SessionEnded),
+        (403, {"detail": "You do not have permission to perform this action."}, AuthError),
         (429, {"detail": "Request was throttled."}, RateLimited),
     ],
 )
@@ -467,6 +468,14 @@ def test_an_orders_refusal_has_its_class(
     assert isinstance(error, VenueError)
     assert (error.code, error.venue) == (str(status), "treadfi.hyperliquid")
     assert hl.decode_error(200, ROW, PLACE) is None
+
+
+def test_a_token_that_is_refused_is_not_renewed(
+    hl: TreadfiHlExchange, pc: TreadfiPcExchange
+) -> None:
+    told = {"detail": "Invalid token."}
+    assert type(hl.decode_error(401, told, PLACE)) is SessionEnded
+    assert type(pc.decode_error(401, told, PLACE)) is AuthError
 
 
 def test_a_cancel_succeeds_with_exactly_one_sentence(hl: TreadfiHlExchange) -> None:

@@ -21,6 +21,7 @@ from typing import Final, Protocol
 import msgspec
 
 from mpdex.errors import (
+    AuthError,
     InsufficientMargin,
     LimitReached,
     MarketUnavailable,
@@ -411,15 +412,25 @@ _BY_WORDS: Final[tuple[tuple[str, type[VenueError]], ...]] = (
     ("maintenance", MarketUnavailable),
     ("not available", MarketUnavailable),
 )
+# Django's words to somebody whom it knows.
+_FORBIDDEN: Final = "do not have permission"
 _GONE: Final = ("not found", "already", "not active", "does not exist")
 
 
-def failure_of(status: int, answer: Json, request: Request, venue: str) -> MpdexError | None:
-    """The failure that an answer is; a refusal of the page may hide in a 200."""
+def failure_of(
+    status: int, answer: Json, request: Request, venue: str, *, renews: bool = True
+) -> MpdexError | None:
+    """The failure that an answer is; a refusal of the page may hide in a 200.
+
+    Args:
+        renews: a session that has ended can be had anew; a token cannot.
+    """
     text = text_of(answer)
     if status < 400 and not _failed(answer, text, request):
         return None
     kind = _kind(status, text.lower(), request)
+    if kind is SessionEnded and not renews:
+        kind = AuthError
     detail = text[:300] or f"HTTP {status}"
     return kind(detail, venue=venue, raw=answer, code=str(status), request=str(request))
 
@@ -461,6 +472,8 @@ def _failed(answer: Json, text: str, request: Request) -> bool:
 
 def _kind(status: int, words: str, request: Request) -> type[VenueError]:
     known = ERRORS.get(status)
+    if status == 403 and _FORBIDDEN in words:
+        return AuthError
     if status in (401, 403, 429) and known is not None:
         assert issubclass(known, VenueError)
         return known

@@ -247,7 +247,8 @@ class TreadfiBase(Translation):
     def decode_error(self, status: int, answer: Json, request: Request) -> MpdexError | None:
         if request.host != APP:
             return super().decode_error(status, answer, request)
-        return failure_of(status, answer, request, self.SPEC.name)
+        renews = not self.keys.get("token")
+        return failure_of(status, answer, request, self.SPEC.name, renews=renews)
 
     def decode_page(self, status: int, text: str, request: Request) -> MpdexError | None:
         if request.host != APP:
