@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -60,7 +61,9 @@ _LEFT = "X-RateLimit-Remaining"
 _LIMIT = "RateLimit"
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_parse = msgspec.json.Decoder(float_hook=Decimal).decode
+# Nested deeper, JSON is nobody's answer.
+_DEEPEST = 5_000
 # Invalid JSON, JSON nested too deep, a number that no Decimal can hold.
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, ArithmeticError)
 
@@ -79,6 +82,20 @@ class DecodePage(Protocol):
 
 def _unknown_page(status: int, text: str, request: Request) -> Exception | None:
     return None
+
+
+def _decode(body: bytes) -> Json:
+    """Decodes, however deep the nesting is and whatever limit another library has set: a limit
+    above what the stack holds would end the process on hostile JSON.
+    """
+    limit = sys.getrecursionlimit()
+    if limit <= _DEEPEST:
+        return _parse(body)
+    sys.setrecursionlimit(_DEEPEST)
+    try:
+        return _parse(body)
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -665,3 +665,16 @@ async def test_a_socks_proxy_without_its_package_names_the_extra(
 def test_aiohttp_is_loaded_by_the_first_request_only() -> None:
     code = "import sys, mpdex.utils.rest; sys.exit('aiohttp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@virtual
+async def test_nesting_ends_no_process_whatever_limit_others_have_set() -> None:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)  # as packages of Ethereum do when they are imported
+    try:
+        async with venue(says("[" * 200_000)) as acme:
+            with pytest.raises(ProtocolError):
+                await acme.transport.send(READ)
+        assert sys.getrecursionlimit() == 100_000
+    finally:
+        sys.setrecursionlimit(before)
