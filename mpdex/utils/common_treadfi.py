@@ -62,8 +62,9 @@ BROWSER: Final[Mapping[str, str]] = {
     "Referer": f"{ORIGIN}/",
     "User-Agent": "Mozilla/5.0",
 }
-# No limit is documented. UNVERIFIED: that so few a second are always let through.
-LIMITS: Final[Mapping[str, Limit]] = {APP: Limit(3, 1.0)}
+# No limit is documented. UNVERIFIED: that three a second are always let through. They may come at
+# once, as a hedge needs an order for each part of a fill, and answers about it.
+LIMITS: Final[Mapping[str, Limit]] = {APP: Limit(15, 5.0)}
 
 NONCE: Final = "/internal/account/get_nonce/"
 AUTH: Final = "/internal/account/wallet_auth/"

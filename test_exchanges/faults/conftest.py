@@ -53,6 +53,19 @@ class Row:
         primary, hedge = reversed(self._pair) if swapped else self._pair
         return load(primary if leg == "P" else hedge)
 
+    def need(self, leg: str, offer: str) -> None:
+        """Skip where a venue does not offer something.
+
+        Args:
+            offer: a word of `VenueSpec.supports`, a channel of its streams, or "canary": an order
+                that cannot fill.
+        """
+        kind = self.kind(leg)
+        channels = {channel for stream in kind.streams() for channel in stream.CHANNELS}
+        canary = {"canary"} if kind.SPEC.canary == "full" else set()
+        if offer not in kind.SPEC.supports | channels | canary:
+            pytest.skip(f"declared: {kind.SPEC.name} has no {offer.replace('_', ' ')}")
+
     def need_login(self, leg: str, *, swapped: bool = False) -> None:
         """Skip where requests are each proven by themselves, and no session can end."""
         name = self.kind(leg, swapped=swapped).SPEC.name

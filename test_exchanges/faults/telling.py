@@ -25,6 +25,7 @@ SOON = 1.0
 # A venue that bounds no resting order's request: its fate stays open for so long (HEDGE 11).
 WEAK = 30.0
 ENTRY = 0.2  # seconds from a decision to the venue, and more
+POSITION_GRACE = 3.0  # seconds for which a position may differ from what fills say
 LIGHT = 15.0  # seconds between two looks at what a stream should tell (HEDGE 11)
 # Venues that number the frames about an account: one that is missing is missed.
 NUMBERED = frozenset({"grvt"})
@@ -103,6 +104,13 @@ def at_once(verdict: Verdict) -> float:
     orders wait that may take comes on top."""
     assert verdict.truth is not None
     return ENTRY + verdict.truth["H"].exchange.latency.taker_delay
+
+
+def compared_after(verdict: Verdict) -> float:
+    """Seconds after which what the hedge venue filled beyond its orders is noticed by the position,
+    where no stream tells of fills."""
+    streams = load(verdict.scenario.hedge).streams()
+    return 0.0 if any("fills" in stream.CHANNELS for stream in streams) else POSITION_GRACE
 
 
 def hedged_within(verdict: Verdict, fill: SimFill) -> float:

@@ -470,6 +470,7 @@ def test_ws_14_a_shared_socket_outlives_the_first_to_leave():
 def test_ws_15_silence_about_our_own_orders_is_noticed(row, leg):
     """The socket lives and pings are answered, but nothing of the account is told any more. Until
     that is noticed a fill is found by the public book, where that shows it, or by the next look."""
+    row.need(leg, "orders")
     seen = {}
 
     async def during(lab):
