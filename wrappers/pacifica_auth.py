@@ -36,7 +36,7 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "/positions/tpsl": "set_position_tpsl",
     "/account/leverage": "update_leverage",
     "/account/margin": "update_margin_mode",
-    "/account/api_keys": "list_api_keys",
+    "/account/api_keys": "list_api_keys",  # pragma: allowlist secret
     "/agent/bind": "bind_agent_wallet",
 }
 

@@ -20,7 +20,7 @@ from nacl.exceptions import BadSignatureError
 
 from mpdex.types import Json
 
-_ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # pragma: allowlist secret
 _DIGITS = {letter: value for value, letter in enumerate(_ALPHABET)}
 _encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -38,7 +38,7 @@ OPERATIONS: Mapping[str, str] = {
     "/agent/bind": "bind_agent_wallet",
     "/agent/revoke": "revoke_agent_wallet",
     "/agent/list": "list_agent_wallets",
-    "/account/api_keys": "list_api_keys",
+    "/account/api_keys": "list_api_keys",  # pragma: allowlist secret
     "/account/api_keys/create": "create_api_key",
     "/account/api_keys/revoke": "revoke_api_key",
 }
