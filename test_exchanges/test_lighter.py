@@ -56,6 +56,18 @@ class TestLighter(VenueConformance):
         assert (await stage.rest(dex))["status"] is OrderStatus.PENDING
 
     @staged()
+    async def test_a_cancel_of_which_only_the_nonce_was_refused_is_sent_again(
+        self, stage: Stage
+    ) -> None:
+        dex = await stage.open()
+        order = await stage.rest(dex)
+        await stage.found(dex, order)
+        stage.faults("P.cancel.nth(1) -> reject(NONCE)")
+        await dex.cancel_order(stage.symbol, client_order_id=order["client_order_id"])
+        assert stage.count("cancel") == 2
+        await until(lambda: not stage.truth.open_orders(stage.account), "it is canceled")
+
+    @staged()
     async def test_a_refusal_by_the_front_spares_the_nonce(self, stage: Stage) -> None:
         dex = await stage.open()
         await stage.rest(dex)

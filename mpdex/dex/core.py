@@ -31,6 +31,7 @@ from mpdex.types import (
     Challenge,
     Fill,
     Json,
+    Lane,
     Limit,
     Market,
     Order,
@@ -61,6 +62,12 @@ if TYPE_CHECKING:
 _OVERLAP_MS = 60_000
 # Of how many orders the nonce is remembered, for a fence.
 _REMEMBERED = 1000
+# How often a command without effect gets another number.
+_AGAIN = 3
+
+
+class _NotNumbered(NonceRefused):
+    """Nothing was sent: while it waited its turn, the next number came into doubt."""
 
 
 class DexCore(Translation):
@@ -350,7 +357,7 @@ class DexCore(Translation):
         if request.command and request.nonce is None and self._nonces is not None:
             nonce = self._nonces.take(now_ms)
             if nonce is None:
-                raise NonceRefused("the next nonce is not known now", venue=self.name)
+                raise _NotNumbered("the next nonce is not known now", venue=self.name)
             request = replace(request, nonce=nonce)
             if request.client_id:
                 self._remember(request.client_id, nonce)
@@ -392,22 +399,34 @@ class DexCore(Translation):
         """A command that takes a nonce: at once, unless the venue has to be asked for it."""
         assert self._nonces is not None
         if self._nonces.ready:
-            return self._watched(self._route(request))
+            return self._watched(self._route(request), request)
         return self._numbered_later(request)
 
-    async def _numbered_later(self, request: Request) -> Json:
+    async def _numbered_later(self, request: Request, again: int = _AGAIN) -> Json:
         assert self._nonces is not None
-        self._nonces.start(await self._next_nonce())
-        return await self._watched(self._route(request))
+        if not self._nonces.ready:
+            self._nonces.start(await self._next_nonce())
+        return await self._watched(self._route(request), request, again)
 
-    async def _watched(self, answer: Awaitable[Json]) -> Json:
-        """Without a verdict nobody knows which number is next."""
+    async def _watched(
+        self, answer: Awaitable[Json], request: Request, again: int = _AGAIN
+    ) -> Json:
+        """Without a verdict nobody knows which number is next.
+
+        What was not sent for want of a number gets one, and so does a cancel whose number was
+        refused; an order that was refused is for whoever decided on it.
+        """
         assert self._nonces is not None
         try:
             return await answer
         except (OutcomeUnknown, TransportError):
             self._nonces.doubt()
             raise
+        except NonceRefused as error:
+            numbered_here = request.nonce is None and request.lane is Lane.CANCEL
+            if not again or not (numbered_here or isinstance(error, _NotNumbered)):
+                raise
+        return await self._numbered_later(request, again - 1)
 
     async def _next_nonce(self) -> int:
         request = self.encode_next_nonce()
