@@ -419,7 +419,7 @@ def test_what_is_spot_is_left_out_everywhere(stream: PacificaAccountClient) -> N
         (20, "Invalid order type", OrderRejected),
         (77, "Something new", OrderRejected),
         (420, "Something new", OrderRejected),
-        (400, "Bad Request", OrderRejected),
+        (400, "Bad Request", PrecisionRefused),
         (400, "Invalid message", NonceRefused),
         (401, "", AuthError),
         (402, "", AuthError),

@@ -34,7 +34,7 @@ from mpdex.errors import (
     VenueError,
 )
 from mpdex.types import Json, Request
-from mpdex.utils.pacifica_wire import CANCEL, ORDER_EVENTS
+from mpdex.utils.pacifica_wire import CANCEL, CREATE, CREATE_MARKET, ORDER_EVENTS
 
 # HTTP status, code of the stream (400 and above) or business code -> ours. Business codes were
 # numbered anew in 2026; these are the new numbers, and words go before them.
@@ -121,6 +121,8 @@ _BY_WORDS: Final[tuple[tuple[str, type[VenueError]], ...]] = (
 )
 # The time stamp and its window are what makes a request unique: one outside them never acts.
 _LATE: Final = ("invalid message", "message expired", "signature expired")
+# Nothing but this is told of an order whose price or size is not on the grid, since 2026.
+_OFF_GRID: Final = "bad request"
 
 
 def error_of(venue: str, status: int, answer: Json, request: Request) -> MpdexError:
@@ -159,6 +161,8 @@ def _kind(status: int, code: str, error_id: str, words: str, request: Request) -
 def _by_words(words: str, request: Request) -> type[VenueError] | None:
     if any(late in words for late in _LATE):
         return NonceRefused if request.command else AuthError
+    if words == _OFF_GRID and request.path in (CREATE, CREATE_MARKET):
+        return PrecisionRefused
     return next((kind for word, kind in _BY_WORDS if word in words), None)
 
 

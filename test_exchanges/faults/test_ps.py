@@ -1,7 +1,7 @@
 """Precision and symbols: PS-01 to PS-12 of the fault matrix.
 
-Rules of venues that are not here yet (significant figures, quantities in contracts) are tested at
-the mechanism they will use: the metadata of a market, and what is done with it.
+Quantities in contracts, which no venue here has yet, are tested at the mechanism they will use: the
+metadata of a market, and what is done with it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ from faults.telling import CALM, SWAPPED, began, hedges, quotes
 
 from exchange_factory import create_exchange
 from mpdex.sim.run import EPOCH_NS, start
+from mpdex.sim.venues import SIM_VENUES
 from mpdex.types import Market, OrderRequest, OrderStatus, TimeInForce
 from mpdex.utils.precision import snap_price
 from mpdex.utils.virtual_loop import run_virtual
 
 D = Decimal
 LEGS = pytest.mark.parametrize("leg", ["P", "H"])
+PAIRS = pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["first", "swapped"])
 
 
 def nothing_placed(verdict):
@@ -156,12 +158,24 @@ def test_ps_05_lots_that_do_not_divide_leave_nothing_behind(row):
 # --------------------------------------------------------------------------- prices
 
 
+# Venues whose tick can be any number. Elsewhere it is a power of ten, or follows from the step.
+ANY_TICK = frozenset({"grvt", "backpack", "pacifica", "treadfi.pacifica"})
+
+
 @pytest.mark.fault("PS-06", tier=1)
-def test_ps_06_a_quote_is_rounded_away_and_a_hedge_toward_the_market(row):
-    tick = {"tick": D("0.5")}
-    verdict = row(markets={"P": tick, "H": tick}, cycles=6, outcome="R", gate="off")
+@pytest.mark.adapter
+@PAIRS
+def test_ps_06_a_quote_is_rounded_away_and_a_hedge_toward_the_market(row, pair):
+    """On a grid of half a dollar, where a venue can have one; else on its own."""
+    names = {leg: row.kind(leg, **pair).SPEC.name for leg in ("P", "H")}
+    row.need("H", "ioc")
+    coarse = {leg: {"tick": D("0.5")} for leg, name in names.items() if name in ANY_TICK}
+    verdict = row(markets=coarse, cycles=6, outcome="R", gate="off", **pair)
     assert {order.reason for order in quotes(verdict)} <= {"", "client"}, "none crossed"
-    assert {order.price % D("0.5") for order in verdict.orders("P") + verdict.orders("H")} == {0}
+    for leg in names:
+        grid = verdict.truth[leg].market.grid(D(3000))
+        assert grid == D("0.5") or leg not in coarse
+        assert {order.price % grid for order in verdict.orders(leg)} == {0}
     sent_ = [line for line in journal(verdict, "intent") if line["purpose"] == "hedge"]
     for line in sent_:
         price, least = D(line["price"]), D(line["decision"]) * D("0.002")
@@ -204,45 +218,101 @@ def test_ps_06_every_price_is_rounded_to_the_side_it_is_meant_for(tick):
         assert snap_price(down, market, "sell") == down, "a price on the grid stays"
 
 
-@pytest.mark.fault("PS-07", tier=1)
-@pytest.mark.parametrize("venue", ["grvt", "backpack"])
-def test_ps_07_what_goes_out_is_the_number_that_was_meant(venue):
-    """A sweep over prices and sizes: on the wire are plain digits, equal to the last one."""
+# What each venue calls the price and the size of an order.
+CALLED = {
+    "grvt": ("limit_price", "size"),
+    "backpack": ("price", "quantity"),
+    "hyperliquid": ("p", "s"),
+    "superstack": ("p", "s"),
+    "treadfi.hyperliquid": ("limit_price", "base_asset_qty"),
+    "lighter": ("Price", "BaseAmount"),
+    "pacifica": ("price", "amount"),
+    "treadfi.pacifica": ("limit_price", "base_asset_qty"),
+}
+
+
+def sweep(venue, check):
+    """Calls `check(dex, market, truth)` for every perpetual that a venue lists."""
 
     async def scenario():
         async with await start([venue]) as world:
             params = {**world.credentials[venue], "endpoints": world.endpoints[venue]}
             dex = await create_exchange(venue, params, clock=world.clock)
-            symbol = await dex.find_symbol("ETH")
-            market = await dex.get_market(symbol)
-            for number in range(1, 600):
-                check(dex, market, D(number * 7919) * market["tick"] / 3 // market["tick"])
+            for symbol in (await dex.get_available_symbols())["perp"]:
+                market = await dex.get_market(symbol)
+                check(dex, market, perpetual(world.exchanges[venue], market["coin"]))
             await dex.close()
-
-    def check(dex, market, ticks):
-        price, size = ticks * market["tick"], (ticks + 1) * market["step"]
-        order = OrderRequest(
-            symbol=market["symbol"],
-            side="buy",
-            size=size,
-            price=price,
-            client_id=dex.new_client_id(),
-            time_in_force=TimeInForce.IOC,
-        )
-        body = msgspec.json.decode(dex.encode_order(order, market, EPOCH_NS).body)
-        leg = body["order"]["legs"][0] if venue == "grvt" else body
-        names = ("limit_price", "size") if venue == "grvt" else ("price", "quantity")
-        told = [leg[name] for name in names]
-        assert [D(text) for text in told] == [price, size]
-        assert all("e" not in text.lower() for text in told)
 
     run_virtual(scenario())
 
 
+def perpetual(exchange, coin):
+    """The market of a coin as the venue's truth has it, whatever its client calls it."""
+    return next(m for m in exchange.markets.values() if (m.coin, m.kind) == (coin, "perp"))
+
+
+def sent_out(dex, market, size, price, side="buy"):
+    """The numbers of an order as they stand in what goes out, as text: (price, size)."""
+    order = OrderRequest(
+        symbol=market["symbol"],
+        side=side,
+        size=size,
+        price=price,
+        client_id=dex.new_client_id(),
+        time_in_force=TimeInForce.IOC if "ioc" in dex.SPEC.supports else TimeInForce.GTC,
+    )
+    request = dex.encode_order(order, market, EPOCH_NS)
+    body = request.body or msgspec.json.encode(request.json)
+    told = dict(leaves(_read(body)))
+    return tuple(str(told[name]) for name in CALLED[dex.name])
+
+
+_read = msgspec.json.Decoder(float_hook=str).decode
+
+
+def leaves(value, name=""):
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from leaves(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from leaves(inner, name)
+    else:
+        yield name, value
+
+
+def worth(dex, market, told):
+    """What they mean: numbers as they stand, or whole units of a venue that counts those."""
+    numbers = [D(text) for text in told]
+    raw = market["raw"]
+    if dex.name == "lighter":
+        places = (raw["price_decimals"], raw["size_decimals"])
+        return [n.scaleb(-d) for n, d in zip(numbers, places, strict=True)]
+    return numbers
+
+
+@pytest.mark.fault("PS-07", tier=1)
+@pytest.mark.parametrize("venue", SIM_VENUES)
+def test_ps_07_what_goes_out_is_the_number_that_was_meant(venue):
+    """A sweep over prices and sizes of every market: on the wire are plain digits, equal to the
+    last one, and the venue finds nothing wrong with them."""
+
+    def check(dex, market, truth):
+        for number in range(1, 400):
+            ticks = number * 7919 // 3
+            price = snap_price(ticks * market["tick"], market, "buy")
+            size = (ticks + 1) * market["step"]
+            told = sent_out(dex, market, size, price)
+            assert worth(dex, market, told) == [price, size]
+            assert all("e" not in text.lower() for text in told)
+            assert truth.problem(size, price) not in ("step", "price", "tick")
+
+    sweep(venue, check)
+
+
 @pytest.mark.fault("PS-08", tier=1)
 def test_ps_08_five_figures_and_no_more():
-    """Hyperliquid's rule: five significant figures, at most so many decimals, whole numbers always.
-    The venue that has it brings only the two numbers."""
+    """Hyperliquid's rule: five significant figures, so many decimals at most, whole numbers always."""
     rng = random.Random(8)
     for decimals in (1, 4, 6):
         market = market_of(D(1).scaleb(-decimals), figures=5)
@@ -259,48 +329,135 @@ def test_ps_08_five_figures_and_no_more():
                     assert (told <= price) if down else (told >= price)
 
 
+@pytest.mark.fault("PS-08", tier=1)
+@pytest.mark.parametrize("venue", ["hyperliquid", "superstack", "treadfi.hyperliquid"])
+def test_ps_08_hyperliquid_takes_every_price_that_was_rounded_for_it(venue):
+    """From 0.00001 to 200,000 in every market, judged by the venue's own reading of its rule."""
+    rng = random.Random(8)
+
+    def check(dex, market, truth):
+        assert market["significant_figures"] == 5
+        size = D(1000) * market["step"]
+        for _ in range(400):
+            meant = D(rng.randrange(1, 10**6)).scaleb(rng.randrange(-11, 0))
+            meant = min(max(meant, D("0.00001")), D(200_000))
+            for side in ("buy", "sell"):
+                price = snap_price(meant, market, side)
+                if not price:
+                    continue  # below the smallest price that there is
+                text, _ = sent_out(dex, market, size, price, side)
+                assert D(text) == price
+                assert len(D(text).normalize().as_tuple().digits) <= 5 or "." not in text
+                assert truth.problem(size, D(text)) in ("", "notional")
+                finer = price + (market["tick"] if price < 10_000 else D("0.1"))
+                fits = len(finer.normalize().as_tuple().digits) <= 5
+                assert fits or truth.problem(size, finer) == "tick", "and not many more"
+
+    sweep(venue, check)
+
+
+FIVE_FIGURES = [("hyperliquid", "backpack"), ("superstack", "backpack")]
+
+
+@pytest.mark.fault("PS-08", tier=1)
+@pytest.mark.parametrize("row", FIVE_FIGURES, indirect=True, ids="-".join)
+@pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["primary", "hedge"])
+def test_ps_08_a_price_of_five_figures_moves_by_whole_dollars(row, pair):
+    """A market whose own tick is a tenth: every price that is sent is on the coarser grid."""
+    verdict = row(ticker="BTC", size="0.004", cycles=4, outcome="R", **pair)
+    leg = "H" if pair else "P"
+    ours = verdict.orders(leg)
+    assert verdict.truth[leg].market.tick == D("0.1")
+    assert {order.price % 1 for order in ours} == {0}
+    assert {order.reason for order in ours} <= {"", "client", "ioc"}, "none was refused"
+    assert len(fills_of(verdict, "P", "maker")) == 4
+
+
 # --------------------------------------------------------------------------- changes
 
 
+# Venues that are told how many steps, not how much: what was meant with one step is ten times as
+# much with the next. None of them changes that while it trades.
+COUNTS_STEPS = frozenset({"lighter"})
+GRIDS = pytest.mark.parametrize("name", ["tick", "step"])
+
+
+def coarser(row, leg, name, pair):
+    """A rule that makes a grid ten times as coarse as it is."""
+    venue = row.kind(leg, **pair).SPEC.name
+    if name == "tick" and venue not in ANY_TICK:
+        pytest.skip(f"declared: {venue} has no tick that changes alone")
+    if venue in COUNTS_STEPS:
+        pytest.skip(f"declared: {venue} counts in steps; another step would be another language")
+    return lambda lab: f"{leg}.change({name}={10 * getattr(lab.truth[leg].market, name)})"
+
+
+def off_the(verdict, leg, name, orders):
+    """Values that are not on a grid."""
+    grid = getattr(verdict.truth[leg].market, name)
+    values = [order.price if name == "tick" else order.size for order in orders]
+    return [value for value in values if value % grid]
+
+
 @pytest.mark.fault("PS-09", tier=2)
-@pytest.mark.parametrize("change", ["tick=0.05", "step=0.05", "min_size=0.05"])
-def test_ps_09_a_new_grid_of_the_primary_is_read_once_and_used(row, change):
+@pytest.mark.adapter
+@PAIRS
+@GRIDS
+def test_ps_09_a_new_grid_of_the_primary_is_read_once_and_used(row, name, pair):
+    rule = coarser(row, "P", name, pair)
+
     async def during(lab):
         await resting(lab, 2)
-        lab.faults.add(f"P.change({change})")
+        lab.faults.add(rule(lab))
 
-    verdict = row(cycles=6, outcome="D", during=during)
-    name, value = change.split("=")
+    verdict = row(cycles=6, outcome="D", during=during, **pair)
     late = quotes(verdict)[-1]
     assert late.status is not OrderStatus.REJECTED
-    assert (late.price if name == "tick" else late.size) % D(value) == 0
+    assert off_the(verdict, "P", name, [late]) == []
     assert notes(verdict).count("refused: precision") <= 1
     assert name != "tick" or "primary changed its market" in notes(verdict)
 
 
 @pytest.mark.fault("PS-09", tier=2)
-@pytest.mark.parametrize("change", ["tick=0.5", "step=0.05"])
-def test_ps_09_a_hedge_on_the_old_grid_is_sent_again_on_the_new(row, change):
+@pytest.mark.adapter
+@PAIRS
+def test_ps_09_a_size_below_the_new_minimum_is_not_sent_again_and_again(row, pair):
     async def during(lab):
         await resting(lab, 2)
-        lab.faults.add(f"H.change({change})")
+        lab.faults.add("P.change(min_size=0.05)")
+
+    verdict = row(cycles=6, outcome="D", during=during, **pair)
+    assert quotes(verdict)[-1].status is not OrderStatus.REJECTED
+    assert notes(verdict).count("refused: precision") <= 1
+
+
+@pytest.mark.fault("PS-09", tier=2)
+@pytest.mark.adapter
+@PAIRS
+@GRIDS
+def test_ps_09_a_hedge_on_the_old_grid_is_sent_again_on_the_new(row, name, pair):
+    rule = coarser(row, "H", name, pair)
+
+    async def during(lab):
+        await resting(lab, 2)
+        lab.faults.add(rule(lab))
         lab.faults.add(EACH_FILLS)
 
-    verdict = row(FIRST_FILLS, source=STILL, cycles=4, outcome="D", during=during)
+    verdict = row(FIRST_FILLS, source=STILL, cycles=4, outcome="D", during=during, **pair)
     assert sent(verdict, "P", "unwind") == []
     assert notes(verdict).count("refused: precision") <= 1
     assert verdict.to_flat < 2.0
-    name, value = change.split("=")
-    late = hedges(verdict)[-1]
-    assert (late.price if name == "tick" else late.size) % D(value) == 0
+    assert off_the(verdict, "H", name, hedges(verdict)[-1:]) == []
 
 
 @pytest.mark.fault("PS-10", tier=2)
+@pytest.mark.adapter
 @LEGS
 def test_ps_10_a_status_that_nobody_knows_hides_no_order(row, leg, caplog):
     """Every report on an order says a new word, for some seconds. None is guessed at: the frames
     are put aside with a warning, after three the stream is no longer believed, and the venue is
     asked what became of the orders."""
+    row.need(leg, "orders")
     word = f"{leg}.ws_private.order.between(0s, 5s) -> mutate(status=PENDING_TRIGGER)"
 
     async def during(lab):
@@ -316,9 +473,11 @@ def test_ps_10_a_status_that_nobody_knows_hides_no_order(row, leg, caplog):
 
 
 @pytest.mark.fault("PS-10", tier=2)
+@pytest.mark.adapter
 @LEGS
 def test_ps_10_one_such_report_of_a_fill_is_asked_about(row, leg, caplog):
     """The one frame that tells of a trade is the one with the new word in it."""
+    row.need(leg, "orders")
     word = f"{leg}.ws_private.order.FILLED -> mutate(status=PENDING_TRIGGER) x 1"
     if leg == "H":
         word = "H.ws_private.fill -> mutate(status=PENDING_TRIGGER) x 1"
@@ -336,7 +495,8 @@ async def fill_each(lab):
 
 
 @pytest.mark.fault("PS-11", tier=1)
-@pytest.mark.parametrize("pair", [{}, SWAPPED])
+@pytest.mark.adapter
+@PAIRS
 @pytest.mark.parametrize("direction", ["long-first", "short-first"])
 def test_ps_11_long_and_short_have_their_sign_on_both_venues(row, pair, direction):
     """One open pair, each way round and on each venue: the venues' own words about it agree with
@@ -350,7 +510,7 @@ def test_ps_11_long_and_short_have_their_sign_on_both_venues(row, pair, directio
 
 
 @pytest.mark.fault("PS-11", tier=1)
-@pytest.mark.parametrize("venue", ["grvt", "backpack"])
+@pytest.mark.parametrize("venue", SIM_VENUES)
 @pytest.mark.parametrize("side", ["long", "short"])
 def test_ps_11_a_position_is_positive_and_has_a_side(venue, side):
     async def scenario():
@@ -360,7 +520,8 @@ def test_ps_11_a_position_is_positive_and_has_a_side(venue, side):
             symbol = await dex.find_symbol("ETH")
             exchange = world.exchanges[venue]
             size = D("0.3") if side == "long" else D("-0.3")
-            exchange.manual_trade(next(iter(exchange.accounts)), symbol, size)
+            market = perpetual(exchange, "ETH")
+            exchange.manual_trade(next(iter(exchange.accounts)), market.symbol, size)
             position = await dex.get_position(symbol)
             await dex.close()
             return position
@@ -372,7 +533,7 @@ def test_ps_11_a_position_is_positive_and_has_a_side(venue, side):
 @pytest.mark.fault("PS-12", tier=2)
 @LEGS
 @pytest.mark.parametrize("mode", ["market", "reduce_only"])
-@pytest.mark.parametrize("pair", [{}, SWAPPED])
+@PAIRS
 def test_ps_12_a_market_that_closes_ends_the_run(row, leg, mode, pair):
     """What is owed is unwound at once; then one order now and then finds out whether the market is
     back, and after a while the run gives up. A neutral pair stays and is reported: to close one leg
