@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from decimal import Decimal
+from string import ascii_letters, digits
 from typing import NamedTuple
 
 import msgspec
@@ -20,8 +21,8 @@ from nacl.exceptions import BadSignatureError
 
 from mpdex.types import Json
 
-_DIGITS, _UPPER, _LOWER = "123456789", "ABCDEFGHJKLMNPQRSTUVWXYZ", "abcdefghijkmnopqrstuvwxyz"
-_ALPHABET = _DIGITS + _UPPER + _LOWER
+# Digits and letters, less those that look alike.
+_ALPHABET = "".join(sorted(set(digits + ascii_letters) - set("0OIl")))
 _DIGITS = {letter: value for value, letter in enumerate(_ALPHABET)}
 _encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode

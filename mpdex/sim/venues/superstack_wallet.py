@@ -13,6 +13,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from string import ascii_letters, digits
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -230,8 +231,7 @@ def _others(rng: random.Random) -> list[Json]:
 
 
 def _solana(rng: random.Random) -> str:
-    digits, upper, lower = "123456789", "ABCDEFGHJKLMNPQRSTUVWXYZ", "abcdefghijkmnopqrstuvwxyz"
-    alphabet = digits + upper + lower
+    alphabet = sorted(set(digits + ascii_letters) - set("0OIl"))
     return "".join(rng.choice(alphabet) for _ in range(44))
 
 

@@ -8,10 +8,11 @@ Source: Bitcoin's alphabet, draft-msporny-base58-03; read 2026-11-21.
 
 from __future__ import annotations
 
+from string import ascii_letters, digits
 from typing import Final
 
-_DIGITS, _UPPER, _LOWER = b"123456789", b"ABCDEFGHJKLMNPQRSTUVWXYZ", b"abcdefghijkmnopqrstuvwxyz"
-_ALPHABET: Final = _DIGITS + _UPPER + _LOWER
+# Digits and letters, less those that look alike.
+_ALPHABET: Final = "".join(sorted(set(digits + ascii_letters) - set("0OIl"))).encode()
 _PAIRS: Final = [bytes((high, low)) for high in _ALPHABET for low in _ALPHABET]
 _TWO, _FOUR, _SIX, _EIGHT, _TEN = (58**digits for digits in (2, 4, 6, 8, 10))
 
