@@ -312,7 +312,7 @@ def test_ps_07_what_goes_out_is_the_number_that_was_meant(venue):
 
 @pytest.mark.fault("PS-08", tier=1)
 def test_ps_08_five_figures_and_no_more():
-    """Hyperliquid's rule: five significant figures, so many decimals at most, whole numbers always."""
+    """Hyperliquid's rule: five significant figures, so many decimals at most, any whole number."""
     rng = random.Random(8)
     for decimals in (1, 4, 6):
         market = market_of(D(1).scaleb(-decimals), figures=5)
