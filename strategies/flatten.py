@@ -146,13 +146,27 @@ class Hands:
         try:
             await self._venue.submit_order(request, lane=Lane.HEDGE)
         except OutcomeUnknown as error:
-            spec = self._venue.SPEC
-            bound_ms = spec.immediate_bound_ms or spec.request_bound_ms
-            await asyncio.sleep((bound_ms / 1000 if bound_ms else _WEAK_BOUND) + _MARGIN)
+            await self._outlive(request.client_id)
             return str(error)
         except MpdexError as error:
             return str(error)
         return ""
+
+    async def _outlive(self, client_id: str) -> None:
+        """Until the order can no longer arrive: its nonce is used up, or its time."""
+        spec = self._venue.SPEC
+        bound_ms = spec.immediate_bound_ms or spec.request_bound_ms
+        over = self._clock.monotonic() + (bound_ms / 1000 if bound_ms else _WEAK_BOUND) + _MARGIN
+        while (left := over - self._clock.monotonic()) > 0:
+            if not self._venue.can_fence:
+                await asyncio.sleep(left)
+                return
+            try:
+                await self._venue.fence_order(self._market["symbol"], client_id)
+                return
+            except MpdexError as error:
+                log.warning("order %s could not be fenced: %s", client_id, error)
+                await asyncio.sleep(min(_PAUSE, left))
 
     async def _open(self) -> list[Order]:
         orders = await self._venue.get_open_orders(self._market["symbol"])
