@@ -1,5 +1,7 @@
 """Lighter passes what every venue passes; run as a script, its signing vectors too."""
 
+import asyncio
+
 import pytest
 from checkout import recorded, run_as_script
 
@@ -24,6 +26,20 @@ class TestLighter(VenueConformance):
         assert stage.truth.order_history(stage.account) == []
         assert stage.count("cancel") == 1, "the fence sets the dead man's switch to what it is"
         await stage.found(dex, await stage.rest(dex))
+
+    @staged()
+    async def test_a_fence_keeps_out_what_an_earlier_run_has_lost(self, stage: Stage) -> None:
+        """It lands after all: its number, which nobody knows any more, is too low by then."""
+        dex = await stage.open()
+        stage.faults("P.place.nth(1) -> delay(15s)")
+        own = await _in_doubt(dex, stage)
+        dex._sent_nonces.clear()
+        await dex.fence_order(stage.symbol, own)
+        await stage.found(dex, await stage.rest(dex))
+        await asyncio.sleep(20)
+        with pytest.raises(OrderNotFound):
+            await dex.get_order(stage.symbol, client_order_id=own)
+        assert len(stage.truth.order_history(stage.account)) == 1
 
     @staged()
     async def test_a_fence_leaves_alone_what_has_landed(self, stage: Stage) -> None:

@@ -72,6 +72,7 @@ _NOW, _SCHEDULED, _ABORT = 0, 1, 2
 _CROSS: Final = 0
 # As the SDK; the venue takes orders for five minutes to thirty days.
 _ORDER_LIFE_MS: Final = 28 * 86_400_000
+_GIVEN_OUT: Final = 100  # commands that may be on their way when a program ends
 # The venue takes tokens of up to eight hours; a minute less, as clocks differ.
 _TOKEN_SECONDS: Final = 8 * 3600 - 60
 _MOST_PRICE: Final = 2**32 - 1
@@ -169,7 +170,8 @@ class LighterExchange(LighterReads, MultiPerpDexMixin, MultiPerpDex):
         return self._quota_left
 
     async def fence_order(self, symbol: str, client_order_id: str) -> bool:
-        """As everywhere, but never a proof by itself: `get_order` tells when this returns.
+        """As everywhere, but never a proof by itself: `get_order` tells when this returns. An order of
+        an earlier run, whose number is not known any more, is fenced with all that are like it.
 
         UNVERIFIED: that the front knows a nonce as used before the sequencer has come to it. If it
         does not, both the order and the fence are acknowledged, and the order is the one that acts.
@@ -177,9 +179,21 @@ class LighterExchange(LighterReads, MultiPerpDexMixin, MultiPerpDex):
         question = replace(self._whole_account(), lane=Lane.CANCEL)
         account = self._account(await self._private(question))
         self._switch_ms = int(account["cancel_all_time"])
-        await super().fence_order(symbol, client_order_id)
+        if client_order_id in self._sent_nonces:
+            await super().fence_order(symbol, client_order_id)
+        else:
+            await self._pass_over()
         await self._caught_up()
         return False
+
+    async def _pass_over(self) -> None:
+        """Uses up every number that an earlier run may have given out, by a higher one."""
+        assert self._nonces is not None
+        number = await self._next_nonce() + _GIVEN_OUT
+        fields = {**_switch(self._switch_ms), "SkipNonce": 1}
+        await self._command(_command(CANCEL_ALL, fields, Lane.HEDGE, nonce=number))
+        self._nonces.doubt()
+        self._nonces.start(number + 1)
 
     # ----------------------------------------------------------------- identity and errors
 

@@ -23,7 +23,8 @@ def test_a_lost_order_is_outlived_or_fenced(fences: bool, least: float, most: fl
         dex = FakeDex("p", clock, bound_ms=600_000, can_fence=fences)
         dex.plans = [Plan(land=False)]
         began = loop.time()
-        assert await Hands(dex, dex.market, clock).take(Decimal(1), Decimal(20))
+        hands = Hands(dex, dex.market, clock)  # type: ignore[arg-type]
+        assert await hands.take(Decimal(1), Decimal(20))
         assert not dex.orders
         return loop.time() - began
 
