@@ -170,8 +170,9 @@ class LighterExchange(LighterReads, MultiPerpDexMixin, MultiPerpDex):
         return self._quota_left
 
     async def fence_order(self, symbol: str, client_order_id: str) -> bool:
-        """As everywhere, but never a proof by itself: `get_order` tells when this returns. An order of
-        an earlier run, whose number is not known any more, is fenced with all that are like it.
+        """As everywhere, but never a proof by itself: `get_order` tells when this returns.
+
+        An order of an earlier run, whose number is not known any more, is fenced with all its like.
 
         UNVERIFIED: that the front knows a nonce as used before the sequencer has come to it. If it
         does not, both the order and the fence are acknowledged, and the order is the one that acts.
