@@ -104,7 +104,7 @@ class Performer:
             job.done(_lost(named["drop_request"]))
             return
         instead = self._instead(job, named)
-        if instead is not None and not self._accepts(named.get("http")):
+        if instead is not None and not self._accepts(named.get("http") or named.get("reject")):
             job.done(instead)
             return
         answer = self._acted(job, actions, named)
@@ -129,9 +129,9 @@ class Performer:
             return self._venue.render_reject(job.request, "NOT_FOUND", "")
         return _http(named["http"]) if "http" in named else None
 
-    def _accepts(self, http: Action | None) -> bool:
+    def _accepts(self, error: Action | None) -> bool:
         """Whether the venue acts although it answers with an error: true, false or a chance."""
-        chance = http.named.get("accept", "false").lower() if http else "false"
+        chance = error.named.get("accept", "false").lower() if error else "false"
         if chance in ("true", "false"):
             return chance == "true"
         return self._rng.random() < float(parse_number(chance))  # chance
