@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from itertools import pairwise
 from operator import attrgetter
@@ -34,6 +35,9 @@ from mpdex.utils.clock import LoopClock
 from mpdex.utils.virtual_loop import run_virtual
 from wrappers.backpack_ws_client import BackpackAccountClient
 from wrappers.grvt_ws_client import GrvtMarketStream
+from wrappers.hyperliquid_ws_client import HyperliquidMarketClient, HyperliquidWSClient
+from wrappers.pacifica_ws_client import PacificaAccountClient
+from wrappers.superstack_ws_client import SuperstackAccountClient
 
 pytestmark = pytest.mark.adapter
 
@@ -331,6 +335,31 @@ async def pongs_wanted(peer):
     peer.say_goodbye(1008, "no pong")
 
 
+async def words_wanted(peer):
+    """Ends whoever has not asked for a word of its own for 60 s; a protocol ping is no word."""
+    while True:
+        try:
+            async with asyncio.timeout(60):
+                while json.loads(await peer.text()) != {"method": "ping"}:
+                    pass
+        except TimeoutError:
+            peer.say_goodbye(1000, "Inactive")
+            return
+        peer.send('{"channel":"pong"}')
+
+
+class KeepsSilent(HyperliquidWSClient):
+    PING_INTERVAL = None
+    RECV_TIMEOUT = None
+
+
+class PingsByProtocol(PacificaAccountClient):
+    RECV_TIMEOUT = None
+
+    def encode_ping(self):
+        return None
+
+
 @pytest.mark.fault("WS-10", tier=1)
 @pytest.mark.parametrize(
     ("stream", "rule", "lives"),
@@ -338,13 +367,19 @@ async def pongs_wanted(peer):
         (BackpackAccountClient, no_pings_wanted, True),
         (BackpackAccountClient, pongs_wanted, True),
         (GrvtMarketStream, pings_wanted, True),
+        (HyperliquidMarketClient, words_wanted, True),
+        (HyperliquidWSClient, words_wanted, True),
+        (SuperstackAccountClient, words_wanted, True),
+        (PacificaAccountClient, words_wanted, True),
         (PingsEveryTen, no_pings_wanted, False),
         (IdlesAtThirty, pings_wanted, False),
+        (KeepsSilent, words_wanted, False),
+        (PingsByProtocol, words_wanted, False),
     ],
 )
 def test_ws_10_each_venue_is_pinged_as_it_wants(stream, rule, lives):
-    """Servers that enforce their rule, for ten minutes. The last two streams break it on purpose,
-    and are ended: the servers do enforce it. A venue to come adds its line."""
+    """Servers that enforce their rule, for ten minutes. The last streams break it on purpose, and
+    are ended: the servers do enforce it. A venue to come adds its line."""
 
     async def scenario():
         async with Server(rule) as server:
