@@ -136,6 +136,9 @@ class DexCore(Translation):
     async def close(self) -> None:
         """Ends subscriptions, connections that nobody else uses, and the HTTP session."""
         self._closed = True
+        nonces = self.__dict__.get("_nonces")
+        if nonces is not None:
+            nonces.doubt()  # whoever goes on with this key asks where the count is
         await self.feeds.stop()
         leases, self._leases = self._leases, {}
         for lease in leases.values():
