@@ -187,7 +187,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """One line of JSON for each test of the matrix, whichever worker ran it."""
     report = yield
     marker = item.get_closest_marker("fault")
-    if marker is not None and report.when == "call":
+    if marker is not None and report.when == "call" and report.outcome != "skipped":
         _record(item, marker, report.outcome)
     return report
 
