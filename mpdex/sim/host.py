@@ -169,7 +169,7 @@ class VenueHost:
         latency = self.venue.latency
         answered: asyncio.Future[Json | Lost] = asyncio.get_running_loop().create_future()
         self._unanswered.add(answered)
-        handler = self._routes.get((sim.method, sim.path), self.venue.render_not_found)
+        handler = self._handler(sim)
         try:
             await asyncio.sleep(latency.draw(latency.request, self._rng))
             self._meet(
@@ -179,6 +179,12 @@ class VenueHost:
             return await answered
         finally:
             self._unanswered.discard(answered)
+
+    def _handler(self, sim: SimRequest) -> Handler:
+        """Of an exact path, else of one that leaves its last part open."""
+        open_path = sim.path.rpartition("/")[0] + "/*"
+        found = (self._routes.get((sim.method, path)) for path in (sim.path, open_path))
+        return next(filter(None, found), self.venue.render_not_found)
 
     def _answerer(self, answered: asyncio.Future[Json | Lost]) -> Callable[[Json | Lost], None]:
         def done(answer: Json | Lost) -> None:

@@ -99,6 +99,7 @@ class SimConnection(Protocol):
         account: whose it is; "" until known.
         topics: scratch for subscriptions, by the venue's own key.
         state: scratch for anything else.
+        pack: makes the binary frame that goes out instead of a text; None from it: it stays text.
     """
 
     id: int
@@ -109,6 +110,7 @@ class SimConnection(Protocol):
     account: str
     topics: dict[str, Any]
     state: dict[str, Any]
+    pack: Callable[[bytes], bytes | None] | None
 
     @property
     def open(self) -> bool:
@@ -191,7 +193,7 @@ class SimVenue(ABC):
 
     @abstractmethod
     def routes(self) -> Iterable[tuple[str, str, Handler]]:
-        """(method, exact path, handler) of every REST call."""
+        """(method, path, handler) of every REST call; `/*` at the end of a path is any one part."""
 
     @abstractmethod
     def endpoints(self, port: int) -> dict[str, str]:
