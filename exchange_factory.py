@@ -48,6 +48,7 @@ VENUES: dict[str, Entry] = {
     "lighter": Entry("wrappers.lighter:LighterExchange", extra="lighter"),
     "pacifica": Entry("wrappers.pacifica:PacificaExchange", extra="pacifica"),
     "treadfi.pacifica": Entry("wrappers.treadfi_pc:TreadfiPcExchange", extra="treadfi"),
+    "paradex": Entry("wrappers.paradex:ParadexExchange", extra="paradex"),
 }
 
 # The two tables below cover every venue of the developer guide; a spelling is only a spelling:

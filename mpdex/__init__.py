@@ -26,6 +26,7 @@ _EXPORTS = {
     "HyperliquidExchange": "wrappers.hyperliquid",
     "LighterExchange": "wrappers.lighter",
     "PacificaExchange": "wrappers.pacifica",
+    "ParadexExchange": "wrappers.paradex",
     "SuperstackExchange": "wrappers.superstack",
     "TreadfiHlExchange": "wrappers.treadfi_hl",
     "TreadfiPcExchange": "wrappers.treadfi_pc",

@@ -346,6 +346,7 @@ class VenueSpec:
         session_hosts: of `endpoints`, those that the session is shown to, where others are
             somebody else's; empty: all.
         keeps_session: the session is kept in a file and tried again by the next run.
+        silent_methods: HTTP methods of commands that an empty 200 acknowledges.
     """
 
     name: str
@@ -370,6 +371,7 @@ class VenueSpec:
     canary: Literal["full", "weak"] = "full"
     session_hosts: frozenset[str] = frozenset()
     keeps_session: bool = False
+    silent_methods: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,7 @@ class BaseWSClient(ABC):
     CONNECT_MAX_ATTEMPTS: int = 6  # for the first connection; later ones are tried for ever
     MAX_AGE: float | None = None  # seconds after which the venue ends any connection
     RENEW_AHEAD: float = 60.0  # seconds before its end at which a connection is made anew
+    ENDS_WITH_SESSION: bool = True  # False: whoever is let in once may stay
 
     HOST: str = "ws"  # key into the venue's endpoints
     CHANNELS: frozenset[str] = frozenset()  # of `Topic.channel`
@@ -453,8 +454,9 @@ class Link:
         client, lives = self._client, []
         if client.MAX_AGE is not None:
             lives.append(client.MAX_AGE)
-        if self.session is not None and self.session.expires_ms is not None:
-            lives.append((self.session.expires_ms - client.clock.now_ms()) / 1000)
+        session = self.session if client.ENDS_WITH_SESSION else None
+        if session is not None and session.expires_ms is not None:
+            lives.append((session.expires_ms - client.clock.now_ms()) / 1000)
         if not lives:
             return
         left = max(min(lives), 0.0)

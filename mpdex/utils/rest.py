@@ -132,6 +132,7 @@ class RestTransport:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.connections_opened = 0
         self._venue = spec.name
+        self._silent = spec.silent_methods
         self._endpoints = {host: url.rstrip("/") for host, url in endpoints.items()}
         self._clock = clock
         self._throttle = throttle
@@ -295,7 +296,7 @@ class RestTransport:
     def _judge_text(self, answer: Answer, request: Request, error: Exception) -> Json:
         """Not JSON: an acknowledgement without a body, a text that was asked for, or a surprise."""
         status, body = answer.status, answer.body.strip()
-        if not body and (status in (202, 204) or (status == 200 and _sets(request))):
+        if not body and (status in (202, 204) or (status == 200 and self._needs_no_word(request))):
             return None
         if status == 429:
             raise self._refused(None, answer, request) from error
@@ -308,6 +309,11 @@ class RestTransport:
         detail = f"HTTP {status} with a body that is not JSON"
         kind = OutcomeUnknown if request.command else ProtocolError
         raise kind(detail, venue=self._venue, raw=_excerpt(body), request=str(request)) from error
+
+    def _needs_no_word(self, request: Request) -> bool:
+        """Whether an empty 200 says all: of a setting it does, an order has an answer."""
+        sets = request.method != "GET" and not request.command
+        return sets or request.method in self._silent
 
     def _unanswered(
         self, detail: str, request: Request, error: Exception | None = None, raw: str | None = None
@@ -443,11 +449,6 @@ def _address(text: str) -> URL:
     from yarl import URL
 
     return URL(text, encoded=True)
-
-
-def _sets(request: Request) -> bool:
-    """Whether it changes a setting: there an empty 200 says all; an order has an answer."""
-    return request.method != "GET" and not request.command
 
 
 def _limit_part(answer: Answer, name: str) -> str:
