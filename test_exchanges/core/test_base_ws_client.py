@@ -634,6 +634,24 @@ async def test_an_owner_that_breaks_is_replaced_once_a_minute(
         await client.close()
 
 
+class Resident(GuideClient):
+    ENDS_WITH_SESSION = False
+
+
+@virtually
+async def test_whoever_was_let_in_may_stay_longer_than_the_session() -> None:
+    logins = Logins(lasts_ms=300_000)
+    async with Server(talk) as server:
+        client = Resident(url=server.url, session=logins.keeper)
+        await client.connect()
+        await asyncio.sleep(3600)
+        assert (len(server.accepted), logins.count, client.ends_at) == (1, 1, None)
+        server.accepted[-1].cut()
+        await until(lambda: len(server.accepted) == 2)
+        assert logins.count == 2, "it comes back with a session that holds"
+        await client.close()
+
+
 class Mortal(GuideClient):
     MAX_AGE = 3600.0
 
