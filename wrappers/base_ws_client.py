@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import msgspec
 
 from mpdex.errors import MpdexError, RateLimited, TransportError
-from mpdex.types import Json, Session
+from mpdex.types import Json, Session, Topic
 from mpdex.utils.backoff import delays
 from mpdex.utils.clock import Clock, SystemClock
 from mpdex.utils.door import Door
@@ -146,6 +146,11 @@ class BaseWSClient(ABC):
     @abstractmethod
     def _build_ping_message(self) -> str | bytes | None:
         """What to send every PING_INTERVAL; None for a protocol ping frame."""
+
+    @classmethod
+    def path_of(cls, topic: Topic) -> str:
+        """What follows the endpoint in a topic's address; "": one connection serves all topics."""
+        return ""
 
     def handshake_headers(self) -> dict[str, str]:
         """Headers of the handshake; the session is valid when this is asked."""

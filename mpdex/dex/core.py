@@ -38,6 +38,7 @@ from mpdex.types import (
     Reads,
     Request,
     Session,
+    Topic,
     WalletProof,
 )
 from mpdex.utils.client_ids import ClientIds
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 _OVERLAP_MS = 60_000
 # Of how many orders the nonce is remembered, for a fence.
 _REMEMBERED = 1000
+_COMMANDS = Topic("orders")  # what the socket that takes orders serves, too
 
 
 class DexCore(Translation):
@@ -97,7 +99,7 @@ class DexCore(Translation):
         self._markets = MarketList(self.SPEC.name, self.wire_name)
         self._sent_nonces: dict[str, int] = {}  # by client order id
         self._detailed: set[str] = set()  # markets whose details were asked for
-        self._leases: dict[type[Any], Lease[Any]] = {}
+        self._leases: dict[tuple[type[Any], str], Lease[Any]] = {}  # by client and path
         self._orders_blocked = ""
         self._closed = False
 
@@ -140,7 +142,7 @@ class DexCore(Translation):
         """
         signer, by_socket = self.SPEC.countersigner, self.SPEC.order_route == "ws"
         if by_socket:
-            await self._stream_for("orders")
+            await self._stream_for(_COMMANDS)
         if signer or not by_socket:
             await self._rest.warm(signer if by_socket else "")
 
@@ -167,7 +169,7 @@ class DexCore(Translation):
         return any(renewed)
 
     def _account_streams(self) -> list[Any]:
-        return [lease.client for kind, lease in self._leases.items() if kind.PRIVATE]
+        return [lease.client for (kind, _), lease in self._leases.items() if kind.PRIVATE]
 
     def block_orders(self, reason: str) -> None:
         """From now on every command raises `Unsupported` with this reason; nothing is sent."""
@@ -423,7 +425,7 @@ class DexCore(Translation):
         return self._call_when_allowed(stream, request)
 
     async def _call_when_connected(self, request: Request) -> Json:
-        stream = await self._stream_for("orders")
+        stream = await self._stream_for(_COMMANDS)
         return await self._call_when_allowed(stream, request)
 
     async def _call_when_allowed(self, stream: Any, request: Request) -> Json:
@@ -449,7 +451,7 @@ class DexCore(Translation):
         return body
 
     def _command_stream(self) -> Any:
-        lease = self._leases.get(self._stream_class("orders"))
+        lease = self._leases.get(self._place_of(_COMMANDS))
         return None if lease is None else lease.client
 
     async def _private(self, reads: Reads) -> Json:
@@ -527,21 +529,26 @@ class DexCore(Translation):
         except KeyError:
             raise Unsupported(f"no stream of {channel} here", venue=self.name) from None
 
-    async def _stream_for(self, channel: str) -> Stream:
-        kind = self._stream_class(channel)
-        lease = self._leases.get(kind)
+    def _place_of(self, topic: Topic) -> tuple[type[Any], str]:
+        """Which client serves a topic, and at which path of its endpoint."""
+        kind = self._stream_class(topic.channel)
+        return kind, kind.path_of(topic)
+
+    async def _stream_for(self, topic: Topic) -> Stream:
+        kind, path = place = self._place_of(topic)
+        lease = self._leases.get(place)
         if lease is None:
             from mpdex.utils.pool import pool_of_loop
 
-            url = self.endpoints[kind.HOST]
+            url = self.endpoints[kind.HOST] + path
             account = self.account_id if self.keys else ""
             lease = await pool_of_loop().acquire(
                 (kind, url, account, self.read_only), lambda: self._connect(kind, url)
             )
-            if kind in self._leases:
+            if place in self._leases:
                 await lease.release()
-                return self._leases[kind].client  # type: ignore[no-any-return]
-            self._leases[kind] = lease
+                return self._leases[place].client  # type: ignore[no-any-return]
+            self._leases[place] = lease
         return lease.client  # type: ignore[no-any-return]
 
     async def _connect(self, kind: type[Any], url: str) -> Any:

@@ -78,7 +78,7 @@ class Feeds:
 
     Args:
         venue: for messages.
-        stream_for: the connection that serves a channel, leased on first use.
+        stream_for: the connection that serves a topic, leased on first use.
         fetch_book: a REST snapshot to lay under buffered changes; None where the stream begins
             with one.
         fetch_account: see `AccountSnapshot`.
@@ -88,7 +88,7 @@ class Feeds:
         self,
         venue: str,
         *,
-        stream_for: Callable[[str], Awaitable[Stream]],
+        stream_for: Callable[[Topic], Awaitable[Stream]],
         fetch_book: Callable[[str], Awaitable[BookUpdate]] | None,
         fetch_account: AccountSnapshot,
         clock: Clock,
@@ -134,7 +134,7 @@ class Feeds:
         if self._began_ms is None and any(topic.channel in PRIVATE for topic in fresh):
             self._began_ms = self._clock.now_ms()
         for topic in fresh:
-            stream = await self._stream_for(topic.channel)
+            stream = await self._stream_for(topic)
             if topic.channel == "book":
                 self.books.setdefault(topic.symbol, Book(topic.symbol))
             self._attach(stream)

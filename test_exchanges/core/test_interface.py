@@ -505,8 +505,8 @@ async def test_both_ways_of_a_command_signed_elsewhere_are_warmed(
     async def warm(host: str = "") -> None:
         warmed.append(host)
 
-    async def stream_for(channel: str) -> None:
-        warmed.append(channel)
+    async def stream_for(topic: Topic) -> None:
+        warmed.append(topic.channel)
 
     elsewhere._rest.warm = warm  # type: ignore[method-assign]
     elsewhere._stream_for = stream_for  # type: ignore[method-assign, assignment]
