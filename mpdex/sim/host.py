@@ -386,6 +386,9 @@ class VenueHost:
     def _ping(self, conn: Connection) -> None:
         patience = self.venue.pong_within
         if patience is not None and conn.quiet_for() > patience:
+            words = self.venue.render_silence(conn)
+            if words is not None:
+                conn.send(words)
             conn.close(1008, "no pong")
             return
         conn.ping()
@@ -433,15 +436,15 @@ class VenueHost:
         ]
 
     def _ops(self, conn: Connection) -> list[str]:
-        """Classes of a socket; where a venue has one path, a private socket is public too."""
+        """Classes of a socket; where a path serves both, a private socket is public too."""
         if not conn.private:
             return ["ws_public"]
-        return ["ws_private", "ws_public"] if len(self.venue.ws_paths) == 1 else ["ws_private"]
+        return ["ws_private", "ws_public"] if self.venue.is_mixed(conn.path) else ["ws_private"]
 
     def _refused(self, conn: Connection) -> SimReply | Lost | None:
         """What a handshake meets: an outage, a status, or nothing."""
-        alone = len(self.venue.ws_paths) == 1
-        ops = ["ws_private", "ws_public"] if alone else self._ops(conn)
+        both = self.venue.is_mixed(conn.path)
+        ops = ["ws_private", "ws_public"] if both else self._ops(conn)
         now = self._clock.monotonic()
         for op in ops:
             if any(fnmatchcase(op, k) and now < t for k, t in self._refused_until.items()):

@@ -259,6 +259,14 @@ class SimVenue(ABC):
         """A refusal made for REST, dressed as the answer to the call `text`."""
         return reply.body
 
+    def is_mixed(self, path: str) -> bool:
+        """Whether sockets on a path carry what is public and what is private alike."""
+        return len(self.ws_paths) == 1
+
+    def render_silence(self, conn: SimConnection) -> Json | None:
+        """The frame to a client that has not answered pings for too long, before the close."""
+        return None
+
     def close_ws(self, conn: SimConnection) -> None:  # noqa: B027  (optional, does nothing)
         """A connection is gone; books it watched are released by the venue here."""
 
