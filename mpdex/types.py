@@ -376,10 +376,14 @@ class VenueSpec:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a login gave: headers for every private request and handshake. Never printed."""
+    """What a login gave: headers for every private request and handshake. Never printed.
+
+    `key`: what signs in its name, where a session has a key of its own; it stays in memory.
+    """
 
     headers: Mapping[str, str] = field(repr=False)
     expires_ms: int | None = None
+    key: Any = field(default=None, repr=False, compare=False)
 
 
 class Challenge(NamedTuple):

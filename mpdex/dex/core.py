@@ -62,7 +62,8 @@ if TYPE_CHECKING:
 _OVERLAP_MS = 60_000
 # Of how many orders the nonce is remembered, for a fence.
 _REMEMBERED = 1000
-_COMMANDS = Topic("orders")  # what the socket that takes orders serves, too
+# What the socket that takes orders serves; one that serves the first takes orders and nothing else.
+_COMMANDS = (Topic("commands"), Topic("orders"))
 
 
 class DexCore(Translation):
@@ -142,7 +143,7 @@ class DexCore(Translation):
         """
         signer, by_socket = self.SPEC.countersigner, self.SPEC.order_route == "ws"
         if by_socket:
-            await self._stream_for(_COMMANDS)
+            await self._stream_for(self._commands)
         if signer or not by_socket:
             await self._rest.warm(signer if by_socket else "")
 
@@ -189,7 +190,8 @@ class DexCore(Translation):
     @property
     def account_key(self) -> str:
         """What tells the account from others, of the keys; it may be a secret."""
-        return self.keys.get(self.SPEC.account or self.SPEC.credentials[0], "")
+        named = self.SPEC.account or next(iter(self.SPEC.credentials), "")
+        return self.keys.get(named, "")
 
     @property
     def limits(self) -> Mapping[str, Limit]:
@@ -206,7 +208,7 @@ class DexCore(Translation):
     @property
     def stream_channels(self) -> frozenset[str]:
         """What the venue streams: of "book", "bbo", "mark", "orders", "fills", "positions"."""
-        return frozenset(self._streams)
+        return frozenset(self._streams) - {"commands"}
 
     @cached_property
     def ws_supported(self) -> dict[str, bool]:
@@ -289,6 +291,11 @@ class DexCore(Translation):
     def _streams(self) -> Mapping[str, type[Any]]:
         """channel -> which client serves it."""
         return {channel: stream for stream in self.streams() for channel in stream.CHANNELS}
+
+    @cached_property
+    def _commands(self) -> Topic:
+        own, usual = _COMMANDS
+        return own if own.channel in self._streams else usual
 
     # ----------------------------------------------------------------- commands
 
@@ -425,7 +432,7 @@ class DexCore(Translation):
         return self._call_when_allowed(stream, request)
 
     async def _call_when_connected(self, request: Request) -> Json:
-        stream = await self._stream_for(_COMMANDS)
+        stream = await self._stream_for(self._commands)
         return await self._call_when_allowed(stream, request)
 
     async def _call_when_allowed(self, stream: Any, request: Request) -> Json:
@@ -451,7 +458,7 @@ class DexCore(Translation):
         return body
 
     def _command_stream(self) -> Any:
-        lease = self._leases.get(self._place_of(_COMMANDS))
+        lease = self._leases.get(self._place_of(self._commands))
         return None if lease is None else lease.client
 
     async def _private(self, reads: Reads) -> Json:
@@ -549,6 +556,8 @@ class DexCore(Translation):
                 await lease.release()
                 return self._leases[place].client  # type: ignore[no-any-return]
             self._leases[place] = lease
+            if topic.channel == "commands":
+                self.feeds.overhear(lease.client)
         return lease.client  # type: ignore[no-any-return]
 
     async def _connect(self, kind: type[Any], url: str) -> Any:
@@ -584,7 +593,7 @@ class DexCore(Translation):
 
     def _unheard_ms(self) -> int:
         """How long before a drop was noticed the stream may have said nothing any more."""
-        silence = max((stream.RECV_TIMEOUT or 0.0 for stream in self.streams()), default=0.0)
+        silence = max((stream.patience() or 0.0 for stream in self.streams()), default=0.0)
         return _OVERLAP_MS + int(silence * 1000)
 
     async def _fills_since(self, market: Market | None, since_ms: int) -> list[Fill]:

@@ -105,6 +105,7 @@ class Feeds:
         self._starting = asyncio.Lock()  # whoever asks for a topic gets it live, not under way
         self._topics: dict[Topic, Stream] = {}
         self._streams: dict[Stream, Callable[[Event], None]] = {}
+        self._overheard: list[tuple[Stream, Callable[[Event], None]]] = []
         self._callbacks: dict[tuple[str, str], list[Callable[[Any], None]]] = defaultdict(list)
         self._began_ms: int | None = None  # when the account was first listened to
         self._down_ms: int | None = None
@@ -169,8 +170,21 @@ class Feeds:
         for stream, listener in self._streams.items():
             stream.listeners.remove(listener)
         self._streams.clear()
+        while self._overheard:
+            stream, listener = self._overheard.pop()
+            stream.listeners.remove(listener)
         for topic, stream in topics.items():
             await stream.unsubscribe(topic)
+
+    def overhear(self, stream: Stream) -> None:
+        """Hears of own orders on a connection without topics; its drops say nothing about them."""
+
+        def listener(event: Event) -> None:
+            if isinstance(event, OrderUpdate):
+                self._on_order(event)
+
+        self._overheard.append((stream, listener))
+        stream.listeners.append(listener)
 
     def live(self, topic: Topic) -> bool:
         """Whether a topic is subscribed (its state may still be stale after a drop)."""

@@ -6,7 +6,7 @@ Source: RFC 7519 (JSON Web Token, `exp` in seconds since the epoch); read 2026-1
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,10 +15,6 @@ from mpdex.types import Json
 
 if TYPE_CHECKING:
     from mpdex.utils.rest import Answer
-
-
-class _Claims(msgspec.Struct):
-    exp: float | None = None
 
 
 def granted(answer: Answer, venue: str) -> Json:
@@ -40,15 +36,20 @@ def granted(answer: Answer, venue: str) -> Json:
 
 def token_expires_ms(token: str) -> int | None:
     """When a JSON Web Token says that it ends; None: it does not say, or is none."""
+    ends = (token_claims(token) or {}).get("exp")
+    return int(ends * 1000) if isinstance(ends, int | float) else None
+
+
+def token_claims(token: str) -> dict[str, Json] | None:
+    """What a JSON Web Token says, unproved; None: it is none."""
     parts = token.split(".")
     if len(parts) != 3:
         return None
     try:
         text = urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
-        claims = msgspec.json.decode(text, type=_Claims)
+        return msgspec.json.decode(text, type=dict[str, Any])
     except ValueError:
         return None
-    return None if claims.exp is None else int(claims.exp * 1000)
 
 
 def _json_or_none(body: bytes) -> Json:

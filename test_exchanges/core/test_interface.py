@@ -214,7 +214,10 @@ class AcmeStream:
     HOST = "ws"
     CHANNELS = frozenset({"book", "mark", "orders", "fills"})
     PRIVATE = True
-    RECV_TIMEOUT = 30.0
+
+    @classmethod
+    def patience(cls) -> float:
+        return 30.0
 
 
 class Acme(MultiPerpDexMixin, MultiPerpDex):
