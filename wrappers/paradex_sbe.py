@@ -130,7 +130,9 @@ def _side(units: int) -> str:
 
 
 def _text(frame: bytes, at: int) -> str:
-    return next(_texts(frame, at))
+    for text in _texts(frame, at):
+        return text
+    raise ValueError("no text where the market's name should be")
 
 
 def _texts(frame: bytes, at: int) -> Iterator[str]:

@@ -159,7 +159,7 @@ _BY_MESSAGE: Final[tuple[tuple[str, type[VenueError]], ...]] = (
     ("increment", PrecisionRefused),
     ("notional", PrecisionRefused),
     ("multiple", PrecisionRefused),
-    ("client", DuplicateClientId),
+    ("duplicat", DuplicateClientId),
     ("signature", AuthError),
 )
 # Why an order was closed, where that is a refusal. The venue's list is open: words decide where

@@ -160,7 +160,8 @@ class ParadexStream(VenueStream):
     def _decode_reply(self, message: _Message) -> Iterable[Event]:
         id = message.id or 0
         if id in self._calls:  # judged as an answer of the REST API is
-            body = message.result if message.error is None else {"error": message.error}
+            failed = message.error is not None
+            body = {"error": message.error} if failed else _answer(message.result)
             return (Reply(id, body=body),)
         if message.error is not None:
             answer, request = {"error": message.error}, Request("WS", "subscribe")
@@ -297,6 +298,11 @@ class ParadexAccountStream(ParadexStream):
     def encode_call(self, request: Request, id: int) -> bytes:
         params = request.body or msgspec.json.encode(call_params(request))
         return encode_frame(request.call, params, id)
+
+
+def _answer(result: Json) -> Json:
+    """An order comes with the times of the call around it; REST answers with the order."""
+    return result.get("order", result) if isinstance(result, dict) else result
 
 
 def call_params(request: Request) -> dict[str, str]:
