@@ -18,6 +18,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+import msgspec
+
 from mpdex.errors import BadOrder, MpdexError, SessionEnded
 from mpdex.types import (
     BookUpdate,
@@ -251,7 +253,8 @@ class ParadexExchange(MultiPerpDexMixin, MultiPerpDex):
         if order.reduce_only:
             fields["flags"] = ["REDUCE_ONLY"]
         lane = Lane.HEDGE if immediate else Lane.QUOTE
-        return _command("POST", "/orders", CREATE, lane, json=fields)
+        body = msgspec.json.encode(fields)
+        return _command("POST", "/orders", CREATE, lane, json=fields, body=body)
 
     def decode_order(self, answer: Json) -> Order:
         return decode_order(answer)
