@@ -49,6 +49,7 @@ VENUES: dict[str, Entry] = {
     "pacifica": Entry("wrappers.pacifica:PacificaExchange", extra="pacifica"),
     "treadfi.pacifica": Entry("wrappers.treadfi_pc:TreadfiPcExchange", extra="treadfi"),
     "paradex": Entry("wrappers.paradex:ParadexExchange", extra="paradex"),
+    "extended": Entry("wrappers.extended:ExtendedExchange", extra="extended"),
 }
 
 # The two tables below cover every venue of the developer guide; a spelling is only a spelling:
@@ -58,6 +59,7 @@ SYMBOL_FORMATS: dict[str, SymbolFormat] = {
     "grvt": lambda coin, _: f"{coin}_USDT_Perp",
     "paradex": lambda coin, _: f"{coin}-USD-PERP",
     "edgex": lambda coin, _: f"{coin}USD",
+    "extended": lambda coin, _: f"{coin}-USD",
     "backpack": lambda coin, _: f"{coin}_USDC_PERP",
     "treadfi.hyperliquid": lambda coin, _: f"{coin}:PERP-USDC",
     "treadfi.pacifica": lambda coin, _: f"{coin}:PERP-USDC",

@@ -193,9 +193,10 @@ def settlement_expires_s(expires_ms: int) -> int:
     return -(-expires_ms // 1000) + _SETTLED_AFTER_S
 
 
-def nonce_of(number: int) -> int:
-    """From a number that no other order had; the expiry, too, tells two orders apart."""
-    return number % NONCES + 1
+def nonce_of(client_id: str, now_ns: int) -> int:
+    """Another for each order, as good as drawn; the expiry, too, tells two orders apart."""
+    drawn = sha256(f"{client_id} {now_ns}".encode()).digest()
+    return int.from_bytes(drawn[:8], "big") % NONCES + 1
 
 
 def _units(amount: Decimal, units: int, rounding: str) -> int:
