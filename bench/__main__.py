@@ -30,6 +30,7 @@ SUITE: dict[str, tuple[str, bool]] = {
     "import.connected": ("bench.imports:connected", False),
     "sign.evm": ("bench.sign:evm", False),
     "sign.ed25519": ("bench.sign:ed25519", False),
+    "sign.stark": ("bench.sign:stark", False),
     "sign.counts": ("bench.sign:counts", True),
     "book.apply": ("bench.book:apply", False),
     "book.frame": ("bench.book:frame", False),

@@ -3,7 +3,8 @@
 The listings are the smallest that the wrappers read, with the names and spellings that the venues
 document (api-docs.grvt.io, "Get Instruments"; docs.backpack.exchange, "Get markets";
 hyperliquid.gitbook.io, "Perpetuals"; apidocs.lighter.xyz, "orderBookDetails"; docs.pacifica.fi,
-"Get market info"; read 2026-11-21). The keys count from 1 to 32 and belong to nobody.
+"Get market info"; docs.paradex.trade, "Markets"; read 2026-11-21). The keys
+count from 1 to 32 and belong to nobody.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ COIN = "ETH"
 # In the order in which they were finished; the first two are the pair that hedges.
 VENUES = (
     *("grvt", "backpack", "hyperliquid", "superstack", "treadfi.hyperliquid"),
-    *("lighter", "pacifica", "treadfi.pacifica"),
+    *("lighter", "pacifica", "treadfi.pacifica", "paradex"),
 )
 SYMBOLS = {venue: symbol_create(venue, COIN) for venue in VENUES}
 
@@ -82,6 +83,16 @@ INFO = {
     "min_order_size": "10",
     "max_leverage": 50,
 }
+CHAIN = {"starknet_chain_id": "PRIVATE_SN_PARACLEAR_MAINNET"}
+PERPETUAL = {
+    "symbol": SYMBOLS["paradex"],
+    "base_currency": "ETH",
+    "quote_currency": "USD",
+    "asset_kind": "PERP",
+    "order_size_increment": "0.001",
+    "price_tick_size": "0.01",
+    "min_notional": "10",
+}
 _HYPERLIQUID: list[Json] = [PERPS, SPOTS]
 _PACIFICA: list[Json] = [{"success": True, "data": [INFO]}]
 # venue -> what its requests for markets are answered with
@@ -94,6 +105,7 @@ ANSWERS: dict[str, list[Json]] = {
     "lighter": [{"order_book_details": [DETAILS]}],
     "pacifica": _PACIFICA,
     "treadfi.pacifica": _PACIFICA,
+    "paradex": [CHAIN, {"results": [PERPETUAL]}],
 }
 
 
@@ -124,6 +136,7 @@ _KEYS: dict[str, Callable[[], dict[str, str]]] = {
     },
     "pacifica": lambda: {"account": PACIFICA_ACCOUNT, "private_key": PACIFICA_SEED},
     "treadfi.pacifica": lambda: {"account_name": "bench", "account": PACIFICA_ACCOUNT},
+    "paradex": lambda: {"account_address": "0x" + SEED[1:].hex(), "private_key": SEED.hex()},
 }
 
 

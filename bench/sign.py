@@ -2,7 +2,8 @@
 
 The floor is what no implementation can avoid: for GRVT and Hyperliquid one recoverable secp256k1
 signature of one Keccak-256 digest, for Backpack and Pacifica one Ed25519 signature of a text of the
-same length and one SHA-256 of it.
+same length and one SHA-256 of it, for Paradex the nine Pedersen hashes and the one signature on the
+Stark curve of that very order.
 "signer" is the proof alone, "whole" is everything from `OrderRequest` to the signed body.
 """
 
@@ -23,8 +24,10 @@ from bench.parties import SEED, exchange, first_id, market, order
 NOW_NS = 1_790_000_000 * 10**9
 NOW_MS = NOW_NS // 10**6
 HASHES = {"grvt": 4, "backpack": 0, "hyperliquid": 3, "pacifica": 0}  # of one order
+PEDERSENS = {"paradex": 9}  # of one order
 TARGETS = {"signer": 1.5, "whole": 2.5}
 TARGETS_ED25519 = {"signer": 1.3, "whole": 2.0}
+TARGET_STARK = 1.25  # whole
 TARGETS_BASE58 = {"signer": 1.6, "whole": 2.0}  # the signature is written in Base58
 
 
@@ -131,6 +134,40 @@ def _one_ed25519(text: bytes) -> Callable[[], object]:
     return floor
 
 
+def stark() -> list[Row]:
+    """Paradex."""
+    dex = exchange("paradex")
+    whole = _whole(dex, itertools.count(first_id("paradex")))
+    candidates, targets = {"paradex whole": whole}, {"paradex whole": TARGET_STARK}
+    return side_by_side("sign.stark", _same_on_the_curve(whole), candidates, targets)
+
+
+def _same_on_the_curve(whole: Callable[[], Any]) -> Callable[[], object]:
+    """The library's calls of one order, with the same arguments, and nothing else."""
+    import fast_stark_crypto as library
+
+    hashed: list[tuple[int, int]] = []
+    hash_pair, sign = library.pedersen_hash, library.sign
+
+    def catch(first: int, second: int) -> int:
+        hashed.append((first, second))
+        result: int = hash_pair(first, second)
+        return result
+
+    with patch.object(library, "pedersen_hash", catch):
+        whole()
+    if len(hashed) != PEDERSENS["paradex"]:
+        raise RuntimeError(f"sign.stark: {len(hashed)} hashes of an order")
+    key, message = int(SEED.hex(), 16), hash_pair(*hashed[-1])
+
+    def floor() -> object:
+        for pair in hashed:
+            hash_pair(*pair)
+        return sign(key, message)
+
+    return floor
+
+
 def counts() -> list[Row]:
     """Curve calls, hashes and key objects of one order, the keys being warm."""
     rows = []
@@ -139,6 +176,13 @@ def counts() -> list[Row]:
         rows += [
             _exactly("sign.counts", f"{venue}: curve calls", found["curve"], 1),
             _exactly("sign.counts", f"{venue}: keccak calls", found["keccak"], hashes),
+            _exactly("sign.counts", f"{venue}: key objects built", found["keys"], 0),
+        ]
+    for venue, hashes in PEDERSENS.items():
+        found = _count_one(venue)
+        rows += [
+            _exactly("sign.counts", f"{venue}: curve calls", found["curve"], 1),
+            _exactly("sign.counts", f"{venue}: Pedersen calls", found["pedersen"], hashes),
             _exactly("sign.counts", f"{venue}: key objects built", found["keys"], 0),
         ]
     return rows
@@ -196,9 +240,22 @@ def _counted(found: Counter[str]) -> Iterator[None]:
             "crypto_sign_seed_keypair",
             _wrapped(found, "keys", bindings.crypto_sign_seed_keypair),
         ),
+        _counted_stark(found),
     ):
         yield
     grvt_auth.signer.cache_clear()
+
+
+@contextmanager
+def _counted_stark(found: Counter[str]) -> Iterator[None]:
+    import fast_stark_crypto as library
+
+    with (
+        patch.object(library, "pedersen_hash", _wrapped(found, "pedersen", library.pedersen_hash)),
+        patch.object(library, "sign", _wrapped(found, "curve", library.sign)),
+        patch.object(library, "get_public_key", _wrapped(found, "keys", library.get_public_key)),
+    ):
+        yield
 
 
 def _wrapped(found: Counter[str], name: str, function: Callable[..., Any]) -> Callable[..., Any]:
