@@ -24,6 +24,7 @@ SIM_VENUES: dict[str, str] = {
     "lighter": "mpdex.sim.venues.lighter:LighterSim",
     "pacifica": "mpdex.sim.venues.pacifica:PacificaSim",
     "treadfi.pacifica": "mpdex.sim.venues.treadfi_pc:TreadfiPcSim",
+    "paradex": "mpdex.sim.venues.paradex:ParadexSim",
 }
 
 
