@@ -8,6 +8,7 @@ from mpdex.testing import VenueConformance
 class TestParadex(VenueConformance):
     venue = "paradex"
     whole_books = True
+    late = frozenset({"MARGIN", "PRICE_BAND"})
     recorded = recorded("paradex")
 
 

@@ -178,7 +178,7 @@ class Facts(Suite):
         dex = await stage.open()
         await stage.hear(dex)
         stage.check_clean(dex, repr(dex), f"{dex.SPEC!r}", f"{dex.feeds!r}")
-        stage.faults("P.place -> reject(MARGIN)")
+        stage.faults("P.place -> reject(PRECISION)")
         with pytest.raises(VenueError) as refused:
             await stage.rest(dex)
         stage.faults("P.query_balance -> reject(PERMISSION)")
