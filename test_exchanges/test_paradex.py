@@ -8,7 +8,7 @@ from mpdex.testing import VenueConformance
 class TestParadex(VenueConformance):
     venue = "paradex"
     whole_books = True
-    late = frozenset({"MARGIN", "PRICE_BAND"})
+    late = frozenset({"MARGIN", "PRICE_BAND", "REDUCE_ONLY"})
     recorded = recorded("paradex")
 
 
