@@ -50,7 +50,13 @@ OPS = {
 }
 COMMANDS = {"POST": "place", "PUT": "amend", "DELETE": "cancel", "GET": "query_order"}
 # What the venue does not refuse at once: the risk engine's reason for a class.
-LATER = {"POST_ONLY": "post_only", "MARGIN": "margin", "PRICE_BAND": "band", "OI_CAP": "limit"}
+LATER = {
+    "POST_ONLY": "post_only",
+    "MARGIN": "margin",
+    "REDUCE_ONLY": "reduce_only",
+    "PRICE_BAND": "band",
+    "OI_CAP": "limit",
+}
 
 
 class ParadexSim(SimVenue):

@@ -69,9 +69,8 @@ ERRORS: Mapping[str, tuple[int, str]] = {
 }
 
 # Neutral refusal class -> Paradex's code, for the fault `reject`. What the venue never refuses at
-# once (a post-only order that would take, missing margin, the band) is `reasons` of `render`.
+# once (a post-only order that would take, missing margin, the band) has no code.
 REJECTS = {
-    "REDUCE_ONLY": "VALIDATION_ERROR",
     "NOT_FOUND": "ORDER_ID_NOT_FOUND",
     "NONCE": "INVALID_TIMESTAMP",
     "DUPLICATE_CID": "DUPLICATED_CLIENT_ID",
