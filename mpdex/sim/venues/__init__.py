@@ -25,6 +25,7 @@ SIM_VENUES: dict[str, str] = {
     "pacifica": "mpdex.sim.venues.pacifica:PacificaSim",
     "treadfi.pacifica": "mpdex.sim.venues.treadfi_pc:TreadfiPcSim",
     "paradex": "mpdex.sim.venues.paradex:ParadexSim",
+    "standx": "mpdex.sim.venues.standx:StandxSim",
 }
 
 
