@@ -48,6 +48,7 @@ VENUES: dict[str, Entry] = {
     "lighter": Entry("wrappers.lighter:LighterExchange", extra="lighter"),
     "pacifica": Entry("wrappers.pacifica:PacificaExchange", extra="pacifica"),
     "treadfi.pacifica": Entry("wrappers.treadfi_pc:TreadfiPcExchange", extra="treadfi"),
+    "standx": Entry("wrappers.standx:StandxExchange", extra="standx"),
     "paradex": Entry("wrappers.paradex:ParadexExchange", extra="paradex"),
     "extended": Entry("wrappers.extended:ExtendedExchange", extra="extended"),
 }

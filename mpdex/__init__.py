@@ -28,6 +28,7 @@ _EXPORTS = {
     "LighterExchange": "wrappers.lighter",
     "PacificaExchange": "wrappers.pacifica",
     "ParadexExchange": "wrappers.paradex",
+    "StandxExchange": "wrappers.standx",
     "SuperstackExchange": "wrappers.superstack",
     "TreadfiHlExchange": "wrappers.treadfi_hl",
     "TreadfiPcExchange": "wrappers.treadfi_pc",

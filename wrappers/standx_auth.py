@@ -219,12 +219,14 @@ class StandxAuth:
     def __init__(self, keys: Mapping[str, str]) -> None:
         self._given = _given_pair(keys)
         self._chain = keys.get("chain") or CHAINS[0]
-        self._wallet = None if self._given else _wallet(keys, self._chain)
-        if self._wallet is not None:
+        self._wallet: Wallet | None = None
+        if self._given is None:
+            self._wallet = _wallet(keys, self._chain)
             self.account = f"{self._chain}_{self._wallet.address}"
         else:
-            self.account = _name_in(self._given[0])
-            request_signer(self._given[1])
+            token, private_key = self._given
+            self.account = _name_in(token)
+            request_signer(private_key)
 
     def __repr__(self) -> str:
         return f"StandxAuth({'token' if self._given else self.account})"
