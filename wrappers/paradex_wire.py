@@ -92,6 +92,7 @@ ERRORS: Final[Mapping[int | str, type[Exception]]] = {
             "40112",
             "40300",
             "NOT_ONBOARDED",
+            "NO_ACCESS_TO_MARKET",
             "ACCOUNT_NOT_FOUND",
             "INVALID_SUBKEY",
             "PUBLIC_KEY_INVALID",
@@ -131,7 +132,6 @@ ERRORS: Final[Mapping[int | str, type[Exception]]] = {
     **dict.fromkeys(
         (
             "MARKET_NOT_OPEN",
-            "NO_ACCESS_TO_MARKET",
             "MARKET_MARGIN_RESTRICTED",
             "SYSTEM_STATUS_CANCEL_ONLY",
             "SYSTEM_STATUS_POST_ONLY",
@@ -182,7 +182,6 @@ _BY_REASON: Final[tuple[tuple[str, type[OrderRejected]], ...]] = (
     ("BAND", PriceOutOfBand),
     ("POSITION_LIMIT", LimitReached),
     ("OPEN_ORDERS", LimitReached),
-    ("MARKET_NOT_OPEN", MarketUnavailable),
 )
 _CODE: Final = re.compile(r"[A-Z]+(?:_[A-Z]+)+")
 
