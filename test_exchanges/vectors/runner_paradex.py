@@ -83,7 +83,7 @@ def _request(given: Fields, body: Fields) -> tuple[ParadexExchange, Request]:
     )
     request = venue.encode_order(order, _market(given["market"]), NOW_NS)
     extra = {name: body[name] for name in body if body[name] is not None and name not in SIGNED}
-    return venue, replace(request, json={**request.json, **extra})
+    return venue, replace(request, json={**request.json, **extra}, body=b"")
 
 
 def _modify_order(given: Fields, expected: Fields) -> None:
