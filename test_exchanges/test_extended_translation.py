@@ -742,6 +742,11 @@ def test_a_stream_that_complains(words: str, kind: type[VenueError]) -> None:
 # --------------------------------------------------------------------------- sockets
 
 
+BOOK_PATH = "/stream/orderbooks/ETH-USD"
+MARK_PATH = "/stream/prices/mark/ETH-USD"
+ACCOUNT_PATH = "/stream/account"
+
+
 class Streams:
     """The other end: sends what a topic's address begins with, and then what it is told to."""
 
@@ -750,7 +755,7 @@ class Streams:
 
     async def __call__(self, peer: Peer) -> None:
         self.peers.setdefault(peer.path, []).append(peer)
-        if peer.path.startswith("/v1/orderbooks"):
+        if peer.path.startswith(BOOK_PATH):
             peer.send(snapshot(1))
         await peer.gone()
 
@@ -759,14 +764,9 @@ class Streams:
 
 
 def client_of(server: Server, **options: Any) -> ExtendedExchange:
-    address = server.url.removeprefix("ws://")
-    here = {"rest": f"http://{address}api/v1", "ws": f"ws://{address}v1"}
-    dex = ExtendedExchange(endpoints=here, **{**KEYS, **options})
+    dex = ExtendedExchange(endpoints={"ws": server.url}, **{**KEYS, **options})
     dex._markets.replace([ETH])
     return dex
-
-
-BOOK_PATH = "/v1/orderbooks/ETH-USD"
 
 
 @virtually
@@ -776,12 +776,28 @@ async def test_each_topic_has_a_socket_of_its_own() -> None:
         dex = client_of(server, read_only=True)
         topics = [Topic(channel, "ETH-USD") for channel in ("book", "bbo", "mark")]
         await dex.start_streams(topics)
-        assert set(venue.peers) == {BOOK_PATH, f"{BOOK_PATH}?depth=1", "/v1/prices/mark/ETH-USD"}
+        assert set(venue.peers) == {BOOK_PATH, f"{BOOK_PATH}?depth=1", MARK_PATH}
         assert dex.book("ETH-USD").best() == ("2999", "1", "3001", "2")
         for peers in venue.peers.values():
             assert peers[0].headers["user-agent"] == "mpdex"
             assert "x-api-key" not in peers[0].headers
         await dex.close()
+
+
+@virtually
+async def test_what_comes_before_anybody_listens_is_heard_later() -> None:
+    async with Server(Streams()) as server:
+        topic = Topic("book", "ETH-USD")
+        stream = ExtendedWSClient(url=server.url + ExtendedWSClient.path_of(topic))
+        await stream.connect()
+        await asyncio.sleep(1)
+        heard: list[object] = []
+        stream.listeners.append(heard.append)
+        await stream.subscribe(topic)
+        (first,) = heard
+        assert isinstance(first, BookUpdate)
+        assert (first.snapshot, first.last) == (True, 1)
+        await stream.close()
 
 
 @virtually
@@ -799,7 +815,7 @@ async def test_a_gap_makes_one_socket_anew() -> None:
         assert gaps == [book]
         assert {path: len(peers) for path, peers in venue.peers.items()} == {
             BOOK_PATH: 2,
-            "/v1/prices/mark/ETH-USD": 1,
+            MARK_PATH: 1,
         }
         venue.newest(BOOK_PATH).send(market_frame("DELTA", 2, [{"p": "2999", "q": "1", "c": "2"}]))
         await until(lambda: book.best()[1] == "2")
@@ -814,7 +830,7 @@ async def test_a_market_that_is_silent_is_alive_while_the_server_pings() -> None
         await dex.start_streams([Topic("mark", "ETH-USD")])
         down: list[object] = []
         dex.on_stream(down.append)
-        (peer,) = venue.peers["/v1/prices/mark/ETH-USD"]
+        (peer,) = venue.peers[MARK_PATH]
         for _ in range(20):
             peer.send(b"", 9)
             await asyncio.sleep(15)
@@ -836,14 +852,14 @@ async def test_a_gap_in_the_account_reads_it_again() -> None:
 
         dex.feeds._fetch_account = read  # type: ignore[assignment]
         await dex.start_streams([Topic("orders"), Topic("fills"), Topic("positions")])
-        (peer,) = venue.peers["/v1/account"]
+        (peer,) = venue.peers[ACCOUNT_PATH]
         assert peer.headers["x-api-key"] == KEYS["api_key"]
         assert peer.headers["user-agent"] == "mpdex"
         peer.send(account_frame(1, orders=[{**ORDER, "status": "NEW"}]))
         await until(lambda: dex.feeds.account.open_orders())
         peer.send(account_frame(3, orders=[]))
         await until(lambda: len(asked) > 1 and dex.feeds.account.synced)
-        assert len(venue.peers["/v1/account"]) == 2
+        assert len(venue.peers[ACCOUNT_PATH]) == 2
         assert asked[0] is None
         assert asked[-1] is not None, "fills are read back from before the drop"
         await dex.close()

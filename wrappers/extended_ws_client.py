@@ -15,6 +15,7 @@ of 2026-09-28; x10-python-trading-starknet 2.6.0; read 2026-11-21.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
@@ -36,6 +37,7 @@ from mpdex.types import (
     Topic,
 )
 from mpdex.utils.precision import plain
+from wrappers.base_ws_client import Link
 from wrappers.extended_auth import VENUE
 from wrappers.extended_wire import decode_fill, decode_order, decode_position
 from wrappers.venue_stream import VenueStream
@@ -48,6 +50,7 @@ _MARKET_PATHS: Final = {
 _ACCOUNT: Final = "/account"
 _AGENT: Final = {"User-Agent": "mpdex"}
 _DELTA: Final = b'{"type":"DELTA"'
+_KEPT: Final = 1000  # messages: more than a book's socket says between two snapshots, in a minute
 _BEST: Final = "1"  # depth of a frame that has the best bid and offer only
 _ZERO: Final = Decimal(0)
 # Past the argument handling of a NamedTuple's constructor: books are most of what comes.
@@ -175,6 +178,7 @@ class ExtendedWSClient(VenueStream):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._totals: _Totals | None = None  # where the server does not tell them
+        self._early: deque[tuple[Link, bytes]] = deque(maxlen=_KEPT)
 
     @classmethod
     def path_of(cls, topic: Topic) -> str:
@@ -189,6 +193,23 @@ class ExtendedWSClient(VenueStream):
 
     def encode_unsubscribe(self, topics: Sequence[Topic]) -> list[bytes]:
         return []
+
+    async def subscribe(self, topic: Topic) -> None:
+        """Whoever is first hears what the connection began with before this returns."""
+        await super().subscribe(topic)
+        while self._early:
+            super()._receive(*self._early.popleft())
+
+    def _receive(self, link: Link, frame: bytes) -> None:
+        """Nobody listens yet when the first snapshot comes, as it comes unasked."""
+        if self._topics:
+            super()._receive(link, frame)
+        else:
+            self._early.append((link, frame))
+
+    def _on_down(self, reason: str, *, was_open: bool) -> None:
+        self._early.clear()
+        super()._on_down(reason, was_open=was_open)
 
     def resubscribe(self, topic: Topic) -> None:
         """With a pause before the next attempt that grows, should the gap be there again."""

@@ -648,6 +648,30 @@ async def test_what_is_not_translated_is_unsupported(dex: Acme, wire: Wire) -> N
     assert wire.sent == []
 
 
+async def test_a_topic_with_an_address_of_its_own_has_its_own_connection(
+    dex: Acme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    class Line:
+        async def close(self) -> None:
+            opened.remove(opened[0])
+
+    async def connect(kind: Any, url: str) -> Line:
+        opened.append(url)
+        return Line()
+
+    address = staticmethod(lambda topic: f"/{topic.channel}/{topic.symbol}")
+    monkeypatch.setattr(AcmeStream, "path_of", address, raising=False)
+    dex._connect = connect  # type: ignore[method-assign]
+    book, mark = Topic("book", ETH), Topic("mark", ETH)
+    lines = [await dex._stream_for(topic) for topic in (book, mark, book)]
+    assert opened == [f"wss://ws.acme.example/{channel}/{ETH}" for channel in ("book", "mark")]
+    assert lines[0] is lines[2] is not lines[1]
+    await dex.close()
+    assert opened == []
+
+
 async def test_what_no_stream_carries_is_unsupported(dex: Acme) -> None:
     with pytest.raises(Unsupported, match="no stream of positions"):
         await dex.start_streams([Topic("positions")])
