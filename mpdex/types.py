@@ -341,6 +341,8 @@ class VenueSpec:
         reports_dropped: an order that is refused after its acknowledgement shows with its reason;
             False: it may vanish without a record.
         reads_lag_ms: for how long after its acknowledgement what a command did may not show yet.
+        lists_ended: the list of open orders goes on for a while with what has ended, so each of it
+            is asked for by itself.
         canary: "full": an order that cannot fill proves that orders work; "weak": there is no such
             order (request for quote), and only the account is read back.
         session_hosts: of `endpoints`, those that the session is shown to, where others are
@@ -368,6 +370,7 @@ class VenueSpec:
     reports_unfilled_ioc: bool = True
     reports_dropped: bool = True
     reads_lag_ms: int = 0
+    lists_ended: bool = False
     canary: Literal["full", "weak"] = "full"
     session_hosts: frozenset[str] = frozenset()
     keeps_session: bool = False

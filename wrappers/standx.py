@@ -101,7 +101,6 @@ _MOST_OPEN: Final = 1200
 _PAGE: Final = 500
 _LEAST_PAGE: Final = 100  # the default: a page with fewer has not been cut
 _METHODS: Final = {NEW: "order:new", CANCEL: "order:cancel"}
-_NEVER_FUNDED: Final = "balance not found"
 
 
 class StandxExchange(MultiPerpDexMixin, MultiPerpDex):
@@ -137,6 +136,7 @@ class StandxExchange(MultiPerpDexMixin, MultiPerpDex):
         reports_unfilled_ioc=True,
         reports_dropped=False,  # a refused order is told on the order socket, and in no query
         reads_lag_ms=3_000,
+        lists_ended=True,
     )
     BOOK_SNAPSHOT = "stream"
 
@@ -204,8 +204,6 @@ class StandxExchange(MultiPerpDexMixin, MultiPerpDex):
         return pair or Session({}, key=new_signer())  # nothing was signed in yet: a trial
 
     def decode_error(self, status: int, answer: Json, request: Request) -> MpdexError | None:
-        if request.path == BALANCE and status == 404 and _NEVER_FUNDED in str(answer):
-            return None
         return error_of(status, answer, request)
 
     def decode_page(self, status: int, text: str, request: Request) -> MpdexError | None:
@@ -348,13 +346,11 @@ class StandxExchange(MultiPerpDexMixin, MultiPerpDex):
 
     @checked
     def decode_collateral(self, answer: Json) -> Collateral:
-        """What is free is that of the cross wallet. An account never funded has nothing."""
-        funded = "equity" in answer or answer.get("code") != 404
-        upnl = answer["upnl"] if funded else 0
+        """What is free is that of the cross wallet."""
         return Collateral(
-            total=Decimal(answer["equity"] if funded else 0),
-            available=Decimal(answer["cross_available"] if funded else 0),
-            unrealized_pnl=Decimal(upnl),
+            total=Decimal(answer["equity"]),
+            available=Decimal(answer["cross_available"]),
+            unrealized_pnl=Decimal(answer["upnl"]),
             currency=QUOTE,
             raw=answer,
         )

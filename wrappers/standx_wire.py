@@ -253,6 +253,7 @@ _BY_WORDS: Final[tuple[tuple[str, type[VenueError]], ...]] = (
     ("post-only", PostOnlyWouldCross),
     ("body signature", SessionEnded),  # the pair is none any more: both halves are made anew
     ("order not found", OrderNotFound),
+    ("user balance not found", AuthError),  # any wallet may sign in; this one was never funded
     ("not follow", PrecisionRefused),
     ("invalid order qty", PrecisionRefused),
     ("invalid order price", PrecisionRefused),

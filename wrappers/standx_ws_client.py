@@ -114,7 +114,7 @@ class _Head(_Frame):
 class _Answer(_Frame):
     """A frame of the Order Response Stream."""
 
-    code: int
+    code: int = 0
     message: str = ""
     status: str = ""
     request_id: str = ""

@@ -336,7 +336,8 @@ class Facts(Suite):
             assert (position["side"], position["size"]) == (side, abs(stage.net()))
             assert position["symbol"] == stage.symbol
             assert abs(position["entry_price"] - stage.truth.mark(stage.true_symbol)) <= 1
-            assert await dex.get_positions() == [position]
+            [again] = await dex.get_positions()
+            assert {**again, "raw": None} == {**position, "raw": None}  # some tell when they answer
 
 
 def _mute(kind: type[Any], side: str) -> type[Any]:

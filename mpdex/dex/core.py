@@ -19,6 +19,7 @@ from mpdex.errors import (
     MissingCredentials,
     MpdexError,
     NonceRefused,
+    OrderNotFound,
     OutcomeUnknown,
     ProtocolError,
     RateLimited,
@@ -28,6 +29,7 @@ from mpdex.errors import (
 )
 from mpdex.types import (
     BookUpdate,
+    CancelRequest,
     Challenge,
     Fill,
     Json,
@@ -586,10 +588,34 @@ class DexCore(Translation):
         self, since_ms: int | None
     ) -> tuple[list[Position], list[Order], list[Fill]]:
         positions = self.decode_positions(await self._private(self.encode_positions(None)))
-        orders = self.decode_orders(await self._private(self.encode_open_orders(None)))
+        orders = await self._open_orders(None)
         if since_ms is None:
             return positions, orders, []
         return positions, orders, await self._fills_since(None, since_ms - self._unheard_ms())
+
+    async def _open_orders(self, market: Market | None) -> list[Order]:
+        """What the venue lists, as far as it is right."""
+        await self._caught_up()
+        listed = self.decode_orders(await self._private(self.encode_open_orders(market)))
+        if not self.SPEC.lists_ended:
+            return listed
+        now = [await self._as_it_is(order) for order in listed]
+        return [order for order in now if not order["status"].terminal]
+
+    async def _as_it_is(self, listed: Order) -> Order:
+        query = CancelRequest(symbol=listed["symbol"], order_id=listed["id"])
+        return await self._find_order(query, self._markets[listed["symbol"]]) or listed
+
+    async def _find_order(self, query: CancelRequest, market: Market) -> Order | None:
+        """None: the venue has no such order now, in any place."""
+        for request in self.encode_order_queries(query, market):
+            try:
+                order = self.decode_order_query(await self._private(request), query)
+            except OrderNotFound:
+                continue
+            if order is not None:
+                return order
+        return None
 
     def _unheard_ms(self) -> int:
         """How long before a drop was noticed the stream may have said nothing any more."""

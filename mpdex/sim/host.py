@@ -374,7 +374,9 @@ class VenueHost:
             conn.abort()
         elif isinstance(answer, SimReply):
             self._reply(conn, text, self.venue.wrap_reply(conn, text, answer))
-        elif answer is not None and answer is not Lost.SILENCE and conn.open:
+        elif answer is Lost.SILENCE:
+            self.venue.hush(conn, text)
+        elif answer is not None and conn.open:
             conn.push(encode_payload(answer), self.venue.latency.response)
 
     def _ping_later(self, conn: Connection) -> None:

@@ -259,6 +259,9 @@ class SimVenue(ABC):
         """A refusal made for REST, dressed as the answer to the call `text`."""
         return reply.body
 
+    def hush(self, conn: SimConnection, text: str) -> None:  # noqa: B027  (optional)
+        """The answer to the call `text` was lost; one who answers twice loses the second, too."""
+
     def is_mixed(self, path: str) -> bool:
         """Whether sockets on a path carry what is public and what is private alike."""
         return len(self.ws_paths) == 1

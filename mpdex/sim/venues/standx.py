@@ -301,6 +301,9 @@ class StandxSim(SimVenue):
             answer.pop("request_id")
         return answer
 
+    def hush(self, conn: SimConnection, text: str) -> None:
+        self.calls.hush(text)
+
     def render_event(self, event: SimEvent) -> None:
         self.market.recent.note(event)
         match event:

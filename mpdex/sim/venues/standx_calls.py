@@ -43,6 +43,7 @@ class Calls:
         self._logins = logins
         self._sessions: dict[str, SimConnection] = {}
         self._waiting: dict[str, list[tuple[Taken, str, str]]] = {}  # by order id
+        self._hushed: set[str] = set()  # ids of calls that are not answered
 
     # ---------------------------------------------------------------- calls
 
@@ -79,6 +80,10 @@ class Calls:
             return named(message, {"code": 0, "status": "accepted"})
         words = str(body.get("message") or "internal error")
         return named(message, {"code": body.get("code", reply.status), "message": words})
+
+    def hush(self, text: str) -> None:
+        """Nothing more is said about a call."""
+        self._hushed.add(str(read_message(text).get("request_id")))
 
     def forget(self, conn: SimConnection) -> None:
         """The connection is gone."""
@@ -118,7 +123,7 @@ class Calls:
     def _send(self, session: str, frame: Json) -> None:
         """To the socket that has the session now, if there is one."""
         conn = self._sessions.get(session)
-        if conn is not None and conn.open:
+        if conn is not None and conn.open and frame["request_id"] not in self._hushed:
             conn.send(frame, "ack")
 
 
