@@ -20,6 +20,7 @@ from bench.frames import (
     Market,
     backpack_book,
     book_updates,
+    extended_book,
     grvt_book,
     hyperliquid_book,
     lighter_book,
@@ -306,6 +307,21 @@ class _PacificaFrame(_Plain):
     data: _PacificaData
 
 
+class _ExtendedLevel(_Plain):
+    p: str
+    c: str
+
+
+class _ExtendedData(_Plain):
+    b: list[_ExtendedLevel]
+    a: list[_ExtendedLevel]
+
+
+class _ExtendedFrame(_Plain):
+    data: _ExtendedData
+    seq: int
+
+
 class _Spelling(NamedTuple):
     """How a venue writes a market, by its name on the wire; and the least that reads a frame."""
 
@@ -324,6 +340,7 @@ _SPELLINGS = {
     "lighter": _Spelling(lighter_book, _LighterFrame),
     "pacifica": _PACIFICA,
     "treadfi.pacifica": _PACIFICA,
+    "extended": _Spelling(extended_book, _ExtendedFrame),
 }
 
 

@@ -8,7 +8,8 @@ Some venues tell what changed, others the whole book each time, as far as they s
 
 Sources of the formats: api-docs.grvt.io, "Orderbook" stream; docs.backpack.exchange, "Depth"
 stream; hyperliquid.gitbook.io, "l2Book"; apidocs.lighter.xyz, "Order Book"; docs.pacifica.fi,
-"Orderbook"; read 2026-11-21.
+"Orderbook"; api.docs.extended.exchange, "Order book stream", and frames of 2026-09-28; read
+2026-11-21.
 """
 
 from __future__ import annotations
@@ -201,6 +202,27 @@ def pacifica_book(market: Market, symbol: str) -> list[bytes]:
             }
         )
         for number, sides in enumerate(_whole(market, 10), FIRST + 1)
+    ]
+
+
+def extended_book(market: Market, symbol: str) -> list[bytes]:
+    """`DELTA`: what came or went (here always one coin), and the size after it."""
+    return [
+        _encode(
+            {
+                "type": "DELTA",
+                "data": {
+                    "t": "DELTA",
+                    "m": symbol,
+                    "b": [{"q": "1.0000", "p": price, "c": size} for price, size in bids],
+                    "a": [{"q": "1.0000", "p": price, "c": size} for price, size in asks],
+                    "d": "f",
+                },
+                "ts": START_MS + number,
+                "seq": number,
+            }
+        )
+        for number, (bids, asks) in enumerate(market.changes, FIRST + 1)
     ]
 
 

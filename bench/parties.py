@@ -3,8 +3,8 @@
 The listings are the smallest that the wrappers read, with the names and spellings that the venues
 document (api-docs.grvt.io, "Get Instruments"; docs.backpack.exchange, "Get markets";
 hyperliquid.gitbook.io, "Perpetuals"; apidocs.lighter.xyz, "orderBookDetails"; docs.pacifica.fi,
-"Get market info"; docs.paradex.trade, "Markets"; read 2026-11-21). The keys
-count from 1 to 32 and belong to nobody.
+"Get market info"; docs.paradex.trade, "Markets"; api.docs.extended.exchange, "Get markets"; read
+2026-11-21). The keys count from 1 to 32 and belong to nobody.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COIN = "ETH"
 # In the order in which they were finished; the first two are the pair that hedges.
 VENUES = (
     *("grvt", "backpack", "hyperliquid", "superstack", "treadfi.hyperliquid"),
-    *("lighter", "pacifica", "treadfi.pacifica", "paradex"),
+    *("lighter", "pacifica", "treadfi.pacifica", "paradex", "extended"),
 )
 SYMBOLS = {venue: symbol_create(venue, COIN) for venue in VENUES}
 
@@ -93,6 +93,31 @@ PERPETUAL = {
     "price_tick_size": "0.01",
     "min_notional": "10",
 }
+ETH_USD = {
+    "name": SYMBOLS["extended"],
+    "type": "PERPETUAL",
+    "assetName": "ETH",
+    "collateralAssetName": "USD",
+    "active": True,
+    "isRfq": False,
+    "status": "ACTIVE",
+    "tradingConfig": {
+        "minOrderSize": "0.01",
+        "minOrderSizeChange": "0.001",
+        "minPriceChange": "0.1",
+        "maxLeverage": "50.00",
+        "limitPriceCap": "0.05",
+        "limitPriceFloor": "0.05",
+    },
+    "l2Config": {
+        "type": "STARKX",
+        "collateralId": "0x1",
+        "syntheticId": "0x4554482d3800000000000000000000",
+        "syntheticResolution": 100_000_000,
+        "collateralResolution": 1_000_000,
+    },
+}
+ETH_RATES = {"market": SYMBOLS["extended"], "makerFeeRate": "0", "takerFeeRate": "0.00025"}
 _HYPERLIQUID: list[Json] = [PERPS, SPOTS]
 _PACIFICA: list[Json] = [{"success": True, "data": [INFO]}]
 # venue -> what its requests for markets are answered with
@@ -106,6 +131,7 @@ ANSWERS: dict[str, list[Json]] = {
     "pacifica": _PACIFICA,
     "treadfi.pacifica": _PACIFICA,
     "paradex": [CHAIN, {"results": [PERPETUAL]}],
+    "extended": [{"status": "OK", "data": [entry]} for entry in (ETH_USD, ETH_RATES)],
 }
 
 
@@ -123,6 +149,18 @@ def _backpack() -> dict[str, str]:
     }
 
 
+def _extended() -> dict[str, str]:
+    from fast_stark_crypto import get_public_key
+
+    key = int(SEED.hex(), 16)
+    return {
+        "api_key": "bench",
+        "private_key": hex(key),
+        "public_key": hex(get_public_key(key)),
+        "vault": "10001",
+    }
+
+
 _KEYS: dict[str, Callable[[], dict[str, str]]] = {
     "grvt": _grvt,
     "backpack": _backpack,
@@ -137,6 +175,7 @@ _KEYS: dict[str, Callable[[], dict[str, str]]] = {
     "pacifica": lambda: {"account": PACIFICA_ACCOUNT, "private_key": PACIFICA_SEED},
     "treadfi.pacifica": lambda: {"account_name": "bench", "account": PACIFICA_ACCOUNT},
     "paradex": lambda: {"account_address": "0x" + SEED[1:].hex(), "private_key": SEED.hex()},
+    "extended": _extended,
 }
 
 

@@ -3,7 +3,7 @@
 The floor is what no implementation can avoid: for GRVT and Hyperliquid one recoverable secp256k1
 signature of one Keccak-256 digest, for Backpack and Pacifica one Ed25519 signature of a text of the
 same length and one SHA-256 of it, for Paradex the nine Pedersen hashes and the one signature on the
-Stark curve of that very order.
+Stark curve of that very order, for Extended its one order hash and its one signature there.
 "signer" is the proof alone, "whole" is everything from `OrderRequest` to the signed body.
 """
 
@@ -14,7 +14,7 @@ import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -25,9 +25,11 @@ NOW_NS = 1_790_000_000 * 10**9
 NOW_MS = NOW_NS // 10**6
 HASHES = {"grvt": 4, "backpack": 0, "hyperliquid": 3, "pacifica": 0}  # of one order
 PEDERSENS = {"paradex": 9}  # of one order
+ORDER_HASHES = {"extended": 1}
 TARGETS = {"signer": 1.5, "whole": 2.5}
 TARGETS_ED25519 = {"signer": 1.3, "whole": 2.0}
 TARGET_STARK = 1.25  # whole
+TARGET_ORDER_HASH = 1.1  # whole, where the library hashes a whole order
 TARGETS_BASE58 = {"signer": 1.6, "whole": 2.0}  # the signature is written in Base58
 
 
@@ -135,7 +137,37 @@ def _one_ed25519(text: bytes) -> Callable[[], object]:
 
 
 def stark() -> list[Row]:
-    """Paradex."""
+    """Paradex and Extended."""
+    return [*_paradex(), *_extended()]
+
+
+def _extended() -> list[Row]:
+    dex = exchange("extended")
+    whole = _whole(dex, itertools.count(first_id("extended")))
+    candidates, targets = {"extended whole": whole}, {"extended whole": TARGET_ORDER_HASH}
+    return side_by_side("sign.stark", _one_order_hash(dex), candidates, targets)
+
+
+def _one_order_hash(dex: Any) -> Callable[[], object]:
+    """The library's two calls of one order, with the same arguments, and nothing else."""
+    import fast_stark_crypto as library
+
+    hash_order, sign = library.get_order_msg_hash, library.sign
+    hashed: list[tuple[Any, ...]] = []
+
+    def catch(*arguments: Any) -> int:
+        hashed.append(arguments)
+        result: int = hash_order(*arguments)
+        return result
+
+    with patch.object(dex._auth, "_hash_order", catch):
+        _whole(dex, itertools.count(first_id("extended")))()
+    [arguments] = hashed
+    key = int(SEED.hex(), 16)
+    return lambda: sign(key, hash_order(*arguments))
+
+
+def _paradex() -> list[Row]:
     dex = exchange("paradex")
     whole = _whole(dex, itertools.count(first_id("paradex")))
     candidates, targets = {"paradex whole": whole}, {"paradex whole": TARGET_STARK}
@@ -178,13 +210,14 @@ def counts() -> list[Row]:
             _exactly("sign.counts", f"{venue}: keccak calls", found["keccak"], hashes),
             _exactly("sign.counts", f"{venue}: key objects built", found["keys"], 0),
         ]
-    for venue, hashes in PEDERSENS.items():
-        found = _count_one(venue)
-        rows += [
-            _exactly("sign.counts", f"{venue}: curve calls", found["curve"], 1),
-            _exactly("sign.counts", f"{venue}: Pedersen calls", found["pedersen"], hashes),
-            _exactly("sign.counts", f"{venue}: key objects built", found["keys"], 0),
-        ]
+    for name, wanted in (("Pedersen", PEDERSENS), ("order hash", ORDER_HASHES)):
+        for venue, hashes in wanted.items():
+            found = _count_one(venue)
+            rows += [
+                _exactly("sign.counts", f"{venue}: curve calls", found["curve"], 1),
+                _exactly("sign.counts", f"{venue}: {name} calls", found[name], hashes),
+                _exactly("sign.counts", f"{venue}: key objects built", found["keys"], 0),
+            ]
     return rows
 
 
@@ -250,11 +283,16 @@ def _counted(found: Counter[str]) -> Iterator[None]:
 def _counted_stark(found: Counter[str]) -> Iterator[None]:
     import fast_stark_crypto as library
 
-    with (
-        patch.object(library, "pedersen_hash", _wrapped(found, "pedersen", library.pedersen_hash)),
-        patch.object(library, "sign", _wrapped(found, "curve", library.sign)),
-        patch.object(library, "get_public_key", _wrapped(found, "keys", library.get_public_key)),
-    ):
+    names = {
+        "pedersen_hash": "Pedersen",
+        "get_order_msg_hash": "order hash",
+        "sign": "curve",
+        "get_public_key": "keys",
+    }
+    with ExitStack() as patches:
+        for function, name in names.items():
+            counted = _wrapped(found, name, getattr(library, function))
+            patches.enter_context(patch.object(library, function, counted))
         yield
 
 
