@@ -23,10 +23,10 @@ from mpdex.sim.venues.extended_positions import Positions
 from mpdex.sim.venues.extended_render import ok
 from mpdex.sim.venues.extended_truth import ExtendedTruth
 from mpdex.sim.venues.extended_wire import Query, Refusal, parse_amount, parse_object, parse_text
-from mpdex.types import Json
+from mpdex.types import Json, OrderStatus
 
 Answer = Callable[[str, Query], Json]
-USUAL_PAGE, LONGEST_PAGE = 100, 100
+LONGEST_PAGE = 10_000
 FINEST_LEVERAGE = Decimal("0.01")
 
 
@@ -53,7 +53,7 @@ class AccountData:
             "/user/funding/history": self.answer_funding,
             "/user/leverage": self.answer_leverage,
             "/user/fees": self.answer_fees,
-            "/user/rebates/stats": lambda *_: ok(NO_REBATES),
+            "/user/rebates/stats": lambda *_: ok([NO_REBATES]),
         }
 
     # ---------------------------------------------------------------- heard from the truth
@@ -136,9 +136,7 @@ class AccountData:
 
     def _page(self, oldest_first: Sequence[dict[str, Json]], query: Query) -> Json:
         """A page, newest first, shorter where a fault says so; its cursor is its last id."""
-        limit = query.count("limit", USUAL_PAGE)
-        if not 0 < limit <= LONGEST_PAGE:
-            raise Refusal(400, "Invalid limit")
+        limit = min(query.count("limit", LONGEST_PAGE), LONGEST_PAGE)
         before = query.count("cursor", 0)
         rows = [row for row in reversed(oldest_first) if not before or row["id"] < before]
         rows = rows[:limit][: self._exchange.twist.page]
@@ -227,7 +225,7 @@ class AccountData:
         orders = [
             render.render_order(order)
             for order in self._exchange.open_orders(account)
-            if order.order_id and order.status.value != "pending"
+            if order.status is not OrderStatus.PENDING
         ]
         told: list[tuple[str, dict[str, Json]]] = [("BALANCE", {"balance": balance})]
         told = told if balance else []

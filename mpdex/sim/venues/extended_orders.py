@@ -24,6 +24,7 @@ from mpdex.sim.venues.extended_wire import (
     Query,
     Refusal,
     WireOrder,
+    parse_names,
     parse_object,
     parse_order,
 )

@@ -227,12 +227,13 @@ class Purse(NamedTuple):
 
 def render_balance(purse: Purse) -> dict[str, Json]:
     free = max(purse.equity - purse.held, ZERO)
+    payable = max(purse.cash + min(purse.unrealized, ZERO) - purse.held, ZERO)
     return {
         "collateralName": "USD",
         "balance": rounded(purse.cash),
         "equity": rounded(purse.equity),
         "availableForTrade": rounded(free),
-        "availableForWithdrawal": rounded(min(free, max(purse.cash, ZERO))),
+        "availableForWithdrawal": rounded(payable),
         "unrealisedPnl": rounded(purse.unrealized),
         "initialMargin": rounded(purse.held),
         "marginRatio": rounded(purse.share(purse.needed)),
