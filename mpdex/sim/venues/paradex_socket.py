@@ -125,7 +125,7 @@ class RpcSocket:
             raise RpcError(INVALID_BEARER) from refusal
         conn.private = True
         conn.state["token"] = bearer
-        return {"node_id": f"{conn.id:016x}"}
+        return {"node_id": f"sim{conn.id:013x}"}
 
     def _subscribe(self, conn: SimConnection, params: dict[str, Json]) -> Json:
         name = params.get("channel")
