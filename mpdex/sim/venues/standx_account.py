@@ -189,10 +189,10 @@ class AccountData:
     def transfer_margin(self, account: str, fields: Mapping[str, Json]) -> Taken:
         """Into an isolated position. UNVERIFIED: a negative amount takes margin out."""
         symbol = wire.read_symbol(fields, self._truth.markets).symbol
-        text = str(fields.get("amount_in"))
-        amount = wire.read_amount({"amount": text.removeprefix("-")}, "amount")
-        if not self._truth.isolated_margin(account, symbol):
+        text = fields.get("amount_in")
+        if not isinstance(text, str) or not self._truth.isolated_margin(account, symbol):
             raise Refusal(wire.MALFORMED)
+        amount = wire.read_amount({"amount": text.removeprefix("-")}, "amount")
         added = self._truth.added.get((account, symbol), ZERO)
         self._truth.added[account, symbol] = added + (-amount if text[:1] == "-" else amount)
         return Taken()

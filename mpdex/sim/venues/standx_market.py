@@ -120,7 +120,7 @@ class MarketData:
             "base": market.coin,
             "index_price": format(index.quantize(RATIO), "f"),
             "last_price": render.on_grid(self.last_price(symbol), market.tick),
-            "mark_price": render.on_grid(self._truth.mark(symbol), market.tick),
+            "mark_price": render.number(self._truth.mark(symbol)),
             "mid_price": middle and format(middle.quantize(market.tick / 100), "f"),
             "quote": market.quote,
             "spread": spread,
