@@ -33,8 +33,10 @@ from mpdex.types import (
     Order,
     OrderRequest,
     OrderStatus,
+    OrderUpdate,
     Position,
     Request,
+    StreamDown,
     TimeInForce,
     Topic,
     VenueSpec,
@@ -615,7 +617,8 @@ async def test_cancels_go_one_by_one_where_there_is_no_other_way(dex: Acme, wire
 
 async def test_all_pages_of_fills_once_each_oldest_first(dex: Acme, wire: Wire) -> None:
     def fill(id: str, at: int) -> Fill:
-        return {"id": id, "order_id": "1", "timestamp_ms": at}  # type: ignore[typeddict-item]
+        told: dict[str, Any] = {"id": id, "order_id": "1", "symbol": ETH, "timestamp_ms": at}
+        return told  # type: ignore[return-value]
 
     pages = [
         ([fill("4", 40), fill("3", 30)], "a"),
@@ -625,6 +628,58 @@ async def test_all_pages_of_fills_once_each_oldest_first(dex: Acme, wire: Wire) 
     wire.answers.extend(pages)
     assert [f["id"] for f in await dex.get_fills(ETH, since=20)] == ["2", "3", "4"]
     assert [request.query for request in wire.sent] == [{"cursor": c} for c in ("", "a", "b")]
+
+
+async def test_a_list_that_goes_on_with_what_has_ended_is_asked_order_by_order(
+    dex: Acme, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Acme, "SPEC", replace(Acme.SPEC, lists_ended=True))
+    second, third = {**ORDER, "id": "2"}, {**ORDER, "id": "3"}
+    ended = {**ORDER, "status": OrderStatus.CANCELED}
+    gone = OrderNotFound("not yet", venue="acme")
+    wire.answers.extend([[ORDER, second, third], ended, second, gone, None])
+    assert await dex.read_open_orders(ETH) == [second, third]
+    asked = [(request.path, getattr(request.json, "order_id", "")) for request in wire.sent]
+    one_by_one = [("/live", "1"), ("/live", "2"), ("/live", "3"), ("/past", "3")]
+    assert asked == [("/orders", ""), *one_by_one]
+    wire.answers.extend([[], [ORDER], ended])
+    assert await dex._fetch_account(None) == ([], [], [])
+
+
+async def test_orders_may_have_a_socket_of_their_own(dex: Acme, wire: Wire) -> None:
+    class Entry(AcmeStream):
+        HOST, CHANNELS = "entry", frozenset({"commands"})
+
+        @staticmethod
+        def path_of(topic: Topic) -> str:
+            return ""
+
+    class Line:
+        def __init__(self, kind: type[Any]) -> None:
+            self.kind, self.listeners = kind, list[Any]()
+
+        async def close(self) -> None:
+            assert self.listeners == [], "somebody still listens"
+
+    async def connect(kind: Any, url: str) -> Line:
+        return Line(kind)
+
+    dex.endpoints = {**dex.endpoints, "entry": "wss://entry.acme.example"}
+    dex.streams = lambda: (AcmeStream, Entry)  # type: ignore[misc,method-assign,assignment]
+    dex._connect = connect  # type: ignore[method-assign]
+    assert dex._commands == Topic("commands")
+    assert "commands" not in dex.stream_channels
+    assert dex._command_stream() is None
+    line: Any = await dex._stream_for(dex._commands)
+    assert line is dex._command_stream()
+    assert line.kind is Entry
+    heard: list[Order] = []
+    dex.on_orders(heard.append)
+    [told] = line.listeners
+    told(StreamDown("nobody minds"))
+    told(OrderUpdate({**ORDER, "filled": D(0)}))  # type: ignore[typeddict-item]
+    assert [order["id"] for order in heard] == ["1"]
+    await dex.close()
 
 
 async def test_a_position_is_that_of_the_market(dex: Acme, wire: Wire) -> None:

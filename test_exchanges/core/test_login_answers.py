@@ -7,7 +7,7 @@ from base64 import urlsafe_b64encode
 import pytest
 
 from mpdex.errors import AuthError, RateLimited, TransportError
-from mpdex.utils.login_answers import granted, token_expires_ms
+from mpdex.utils.login_answers import granted, token_claims, token_expires_ms
 from mpdex.utils.rest import Answer
 
 
@@ -53,3 +53,12 @@ def test_a_token_says_when_it_ends() -> None:
 )
 def test_a_token_that_does_not_say_is_no_error(text: str) -> None:
     assert token_expires_ms(text) is None
+
+
+def test_a_token_is_read_for_what_it_claims() -> None:
+    assert token_claims(token(b'{"message":"sign\\nthis","n":56}')) == {
+        "message": "sign\nthis",
+        "n": 56,
+    }
+    for text in ("", "opaque", "a.b.c", token(b"[]"), token(b"\xff")):
+        assert token_claims(text) is None
