@@ -303,6 +303,7 @@ class VenueHost:
         socket = web.WebSocketResponse(autoping=False, autoclose=False, compress=False)
         await socket.prepare(request)
         self.connections[conn.id] = conn
+        self._note_private_back(conn)  # where the address says it, no message follows
         try:
             # Not every loop's transports are subclasses of asyncio's; all have its verbs.
             conn.attach(cast(asyncio.WriteTransport, request.transport))
