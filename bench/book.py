@@ -26,6 +26,7 @@ from bench.frames import (
     lighter_book,
     make_market,
     pacifica_book,
+    standx_book,
 )
 from bench.harness import Row, side_by_side
 from bench.parties import SYMBOLS, VENUES, credentials, exchange, market_list
@@ -322,6 +323,17 @@ class _ExtendedFrame(_Plain):
     seq: int
 
 
+class _StandxData(_Plain):
+    symbol: str
+    bids: list[tuple[str, str]]
+    asks: list[tuple[str, str]]
+
+
+class _StandxFrame(_Plain):
+    data: _StandxData
+    seq: int
+
+
 class _Spelling(NamedTuple):
     """How a venue writes a market, by its name on the wire; and the least that reads a frame."""
 
@@ -341,6 +353,7 @@ _SPELLINGS = {
     "pacifica": _PACIFICA,
     "treadfi.pacifica": _PACIFICA,
     "extended": _Spelling(extended_book, _ExtendedFrame),
+    "standx": _Spelling(standx_book, _StandxFrame),
 }
 
 

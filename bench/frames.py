@@ -8,8 +8,8 @@ Some venues tell what changed, others the whole book each time, as far as they s
 
 Sources of the formats: api-docs.grvt.io, "Orderbook" stream; docs.backpack.exchange, "Depth"
 stream; hyperliquid.gitbook.io, "l2Book"; apidocs.lighter.xyz, "Order Book"; docs.pacifica.fi,
-"Orderbook"; api.docs.extended.exchange, "Order book stream", and frames of 2026-09-28; read
-2026-11-21.
+"Orderbook"; api.docs.extended.exchange, "Order book stream", and frames of 2026-09-28;
+docs.standx.com, "Subscribe to Depth Book"; read 2026-11-21.
 """
 
 from __future__ import annotations
@@ -202,6 +202,21 @@ def pacifica_book(market: Market, symbol: str) -> list[bytes]:
             }
         )
         for number, sides in enumerate(_whole(market, 10), FIRST + 1)
+    ]
+
+
+def standx_book(market: Market, symbol: str) -> list[bytes]:
+    """`depth_book`: twenty of each side after each change; here the best comes last."""
+    return [
+        _encode(
+            {
+                "seq": number,
+                "channel": "depth_book",
+                "symbol": symbol,
+                "data": {"asks": sides[1][::-1], "bids": sides[0][::-1], "symbol": symbol},
+            }
+        )
+        for number, sides in enumerate(_whole(market, 20), 1)
     ]
 
 

@@ -3,8 +3,9 @@
 The listings are the smallest that the wrappers read, with the names and spellings that the venues
 document (api-docs.grvt.io, "Get Instruments"; docs.backpack.exchange, "Get markets";
 hyperliquid.gitbook.io, "Perpetuals"; apidocs.lighter.xyz, "orderBookDetails"; docs.pacifica.fi,
-"Get market info"; docs.paradex.trade, "Markets"; api.docs.extended.exchange, "Get markets"; read
-2026-11-21). The keys count from 1 to 32 and belong to nobody.
+"Get market info"; docs.paradex.trade, "Markets"; api.docs.extended.exchange, "Get markets";
+docs.standx.com, "Query Symbol Info"; read 2026-11-21). The keys count from 1 to 32 and belong to
+nobody.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ COIN = "ETH"
 # In the order in which they were finished; the first two are the pair that hedges.
 VENUES = (
     *("grvt", "backpack", "hyperliquid", "superstack", "treadfi.hyperliquid"),
-    *("lighter", "pacifica", "treadfi.pacifica", "paradex", "extended"),
+    *("lighter", "pacifica", "treadfi.pacifica", "paradex", "extended", "standx"),
 )
 SYMBOLS = {venue: symbol_create(venue, COIN) for venue in VENUES}
 
@@ -118,6 +119,17 @@ ETH_USD = {
     },
 }
 ETH_RATES = {"market": SYMBOLS["extended"], "makerFeeRate": "0", "takerFeeRate": "0.00025"}
+SYMBOL_INFO = {
+    "symbol": SYMBOLS["standx"],
+    "base_asset": "ETH",
+    "quote_asset": "DUSD",
+    "price_tick_decimals": 1,
+    "qty_tick_decimals": 3,
+    "min_order_qty": "0.002",
+    "maker_fee": "0.0001",
+    "taker_fee": "0.0004",
+    "enabled": True,
+}
 _HYPERLIQUID: list[Json] = [PERPS, SPOTS]
 _PACIFICA: list[Json] = [{"success": True, "data": [INFO]}]
 # venue -> what its requests for markets are answered with
@@ -132,6 +144,7 @@ ANSWERS: dict[str, list[Json]] = {
     "treadfi.pacifica": _PACIFICA,
     "paradex": [CHAIN, {"results": [PERPETUAL]}],
     "extended": [{"status": "OK", "data": [entry]} for entry in (ETH_USD, ETH_RATES)],
+    "standx": [[SYMBOL_INFO]],
 }
 
 
@@ -176,6 +189,7 @@ _KEYS: dict[str, Callable[[], dict[str, str]]] = {
     "treadfi.pacifica": lambda: {"account_name": "bench", "account": PACIFICA_ACCOUNT},
     "paradex": lambda: {"account_address": "0x" + SEED[1:].hex(), "private_key": SEED.hex()},
     "extended": _extended,
+    "standx": lambda: {"token": "bench", "request_private_key": PACIFICA_SEED},
 }
 
 

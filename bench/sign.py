@@ -1,9 +1,10 @@
 """From an order in our words to the bytes of the request, beside one curve call and one hash.
 
 The floor is what no implementation can avoid: for GRVT and Hyperliquid one recoverable secp256k1
-signature of one Keccak-256 digest, for Backpack and Pacifica one Ed25519 signature of a text of the
-same length and one SHA-256 of it, for Paradex the nine Pedersen hashes and the one signature on the
-Stark curve of that very order, for Extended its one order hash and its one signature there.
+signature of one Keccak-256 digest, for Backpack, Pacifica and StandX one Ed25519 signature of a
+text of the same length and one SHA-256 of it, for Paradex the nine Pedersen hashes and the one
+signature on the Stark curve of that very order, for Extended its one order hash and its one
+signature there.
 "signer" is the proof alone, "whole" is everything from `OrderRequest` to the signed body.
 """
 
@@ -23,7 +24,8 @@ from bench.parties import SEED, exchange, first_id, market, order
 
 NOW_NS = 1_790_000_000 * 10**9
 NOW_MS = NOW_NS // 10**6
-HASHES = {"grvt": 4, "backpack": 0, "hyperliquid": 3, "pacifica": 0}  # of one order
+# Of one order.
+HASHES = {"grvt": 4, "backpack": 0, "hyperliquid": 3, "pacifica": 0, "standx": 0}
 PEDERSENS = {"paradex": 9}  # of one order
 ORDER_HASHES = {"extended": 1}
 TARGETS = {"signer": 1.5, "whole": 2.5}
@@ -78,8 +80,8 @@ def _one_secp256k1() -> Callable[[], object]:
 
 
 def ed25519() -> list[Row]:
-    """Backpack and Pacifica."""
-    return [*_backpack(), *_pacifica()]
+    """Backpack, Pacifica and StandX."""
+    return [*_backpack(), *_pacifica(), *_standx()]
 
 
 def _backpack() -> list[Row]:
@@ -121,6 +123,26 @@ def _pacifica() -> list[Row]:
 
     candidates = {"pacifica signer": signer, "pacifica whole": whole}
     targets = _named("pacifica", TARGETS_BASE58)
+    return side_by_side("sign.ed25519", _one_ed25519(text), candidates, targets)
+
+
+def _standx() -> list[Row]:
+    from wrappers.standx_auth import proof, signing_text
+
+    dex = exchange("standx")
+    dex.make_session(NOW_MS)
+    whole = _whole(dex, itertools.count(first_id("standx")))
+    request = dex.encode_order(order("standx", 7), market(dex), NOW_NS)
+    headers = dex.sign(request, NOW_MS).headers
+    text = signing_text(request.body, headers["x-request-id"], headers["x-request-timestamp"])
+    _check_ed25519(base64.b64decode(headers["x-request-signature"]), text)
+    key, name = dex._pair.key, headers["x-request-id"]
+
+    def signer() -> object:
+        return proof(key, request.body, name, NOW_MS)
+
+    candidates = {"standx signer": signer, "standx whole": whole}
+    targets = _named("standx", TARGETS_ED25519)
     return side_by_side("sign.ed25519", _one_ed25519(text), candidates, targets)
 
 

@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from mpdex.errors import (
     AuthError,
     BadOrder,
@@ -60,7 +62,6 @@ from wrappers.standx_auth import (
     RequestIds,
     SignIn,
     StandxAuth,
-    new_signer,
     proof,
     session_of,
 )
@@ -201,7 +202,7 @@ class StandxExchange(MultiPerpDexMixin, MultiPerpDex):
         if AUTHORIZATION not in request.headers and self._leases:
             stream = self._command_stream()
         pair = self._pair if stream is None else stream.pair
-        return pair or Session({}, key=new_signer())  # nothing was signed in yet: a trial
+        return pair or self._auth.trial
 
     def decode_error(self, status: int, answer: Json, request: Request) -> MpdexError | None:
         return error_of(status, answer, request)
@@ -411,6 +412,7 @@ def _command(path: str, fields: dict[str, Json], lane: Lane) -> Request:
         lane=lane,
         command=True,
         call=_METHODS[path],
+        body=msgspec.json.encode(fields),
     )
 
 

@@ -17,6 +17,7 @@ import binascii
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import count
 from typing import Final, Protocol
 
@@ -234,6 +235,11 @@ class StandxAuth:
     def given(self, now_ms: int) -> Session | None:
         """None: the user has a wallet here. Raises: AuthError."""
         return given_session(*self._given, now_ms) if self._given else None
+
+    @cached_property
+    def trial(self) -> Session:
+        """No session at all, with a key that nobody knows: to prove that signing works."""
+        return Session({}, key=new_signer())
 
     def begin(self) -> SignIn | None:
         """The first request of a sign-in, with a fresh key; None: the user has no wallet here."""

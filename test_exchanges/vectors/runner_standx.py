@@ -128,7 +128,7 @@ def _encoded(path: str, payload: Fields) -> Request:
     """With the fields that our interface does not have after its own."""
     request = ENCODERS[path](payload)
     more = {key: value for key, value in payload.items() if key not in request.json}
-    return sealed(replace(request, json={**request.json, **more}))
+    return sealed(replace(request, json={**request.json, **more}, body=b""))
 
 
 def _order(payload: Fields) -> Request:
