@@ -216,7 +216,7 @@ def standx_book(market: Market, symbol: str) -> list[bytes]:
                 "data": {"asks": sides[1][::-1], "bids": sides[0][::-1], "symbol": symbol},
             }
         )
-        for number, sides in enumerate(_whole(market, 20), 1)
+        for number, sides in enumerate(_whole(market, 20), FIRST + 1)
     ]
 
 

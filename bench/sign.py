@@ -174,18 +174,18 @@ def _one_order_hash(dex: Any) -> Callable[[], object]:
     """The library's two calls of one order, with the same arguments, and nothing else."""
     import fast_stark_crypto as library
 
-    hash_order, sign = library.get_order_msg_hash, library.sign
-    hashed: list[tuple[Any, ...]] = []
+    hash_order, sign = library.rs_get_order_msg, library.rs_sign_message
+    hashed: list[tuple[str, ...]] = []
 
-    def catch(*arguments: Any) -> int:
+    def catch(*arguments: str) -> str:
         hashed.append(arguments)
-        result: int = hash_order(*arguments)
+        result: str = hash_order(*arguments)
         return result
 
     with patch.object(dex._auth, "_hash_order", catch):
         _whole(dex, itertools.count(first_id("extended")))()
     [arguments] = hashed
-    key = int(SEED.hex(), 16)
+    key = f"0x{SEED.hex()}"
     return lambda: sign(key, hash_order(*arguments))
 
 
@@ -307,7 +307,7 @@ def _counted_stark(found: Counter[str]) -> Iterator[None]:
 
     names = {
         "pedersen_hash": "Pedersen",
-        "get_order_msg_hash": "order hash",
+        "rs_get_order_msg": "order hash",
         "sign": "curve",
         "get_public_key": "keys",
     }

@@ -66,6 +66,7 @@ from mpdex.types import (
 )
 from mpdex.utils.orderbook import Book
 from mpdex.utils.rest import Answer
+from mpdex.utils.signing.base58 import decode_base58, encode_base58
 from mpdex.utils.virtual_loop import run_virtual
 from wrappers.standx import StandxExchange
 from wrappers.standx_auth import RequestIds, SignIn, StandxAuth, request_signer
@@ -502,6 +503,18 @@ def test_keys_that_are_none(keys: dict[str, str], error: type[UsageError], words
 )
 def test_a_request_key_in_every_spelling(text: str) -> None:
     assert request_signer(text).public_key == bytes(KEY.verify_key)
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"\0\0\1", bytes(range(64)), bytes(KEY)])
+def test_base58_is_read_as_the_library_reads_it(data: bytes) -> None:
+    text = b58encode(data).decode()
+    assert decode_base58(text) == data == decode_base58(encode_base58(data).decode())
+
+
+@pytest.mark.parametrize("text", ["0", "O", "I", "l", "a b", "ä"])
+def test_what_is_not_base58_is_refused_without_its_text(text: str) -> None:
+    with pytest.raises(ValueError, match="not a digit of Base58$"):
+        decode_base58(text)
 
 
 def test_accounts_have_names_and_no_secret_is_shown() -> None:

@@ -27,7 +27,7 @@ from mpdex.errors import AuthError, MissingCredentials, UsageError
 from mpdex.types import Json, Request, Session
 from mpdex.utils.client_ids import uuid_text
 from mpdex.utils.login_answers import token_claims, token_expires_ms
-from mpdex.utils.signing.base58 import encode_base58
+from mpdex.utils.signing.base58 import decode_base58, encode_base58
 from mpdex.utils.signing.ed25519 import SEED_BYTES, Ed25519Signer
 
 VENUE: Final = "standx"
@@ -134,16 +134,9 @@ def _secret(text: str) -> bytes:
             return bytes.fromhex(bare)
         if text.endswith("="):
             return binascii.a2b_base64(text, strict_mode=True)
-        return _base58(text)
+        return decode_base58(text)
     except ValueError:
         return b""
-
-
-def _base58(text: str) -> bytes:
-    from base58 import b58decode
-
-    decoded: bytes = b58decode(text)
-    return decoded
 
 
 # --------------------------------------------------------------------------- signing in
