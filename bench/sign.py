@@ -172,9 +172,9 @@ def _extended() -> list[Row]:
 
 def _one_order_hash(dex: Any) -> Callable[[], object]:
     """The library's two calls of one order, with the same arguments, and nothing else."""
-    import fast_stark_crypto as library
+    from fast_stark_crypto import fast_stark_crypto as native
 
-    hash_order, sign = library.rs_get_order_msg, library.rs_sign_message
+    hash_order, sign = native.rs_get_order_msg, native.rs_sign_message
     hashed: list[tuple[str, ...]] = []
 
     def catch(*arguments: str) -> str:
@@ -304,17 +304,18 @@ def _counted(found: Counter[str]) -> Iterator[None]:
 @contextmanager
 def _counted_stark(found: Counter[str]) -> Iterator[None]:
     import fast_stark_crypto as library
+    from fast_stark_crypto import fast_stark_crypto as native
 
-    names = {
-        "pedersen_hash": "Pedersen",
-        "rs_get_order_msg": "order hash",
-        "sign": "curve",
-        "get_public_key": "keys",
-    }
+    names = (
+        (library, "pedersen_hash", "Pedersen"),
+        (native, "rs_get_order_msg", "order hash"),
+        (library, "sign", "curve"),
+        (library, "get_public_key", "keys"),
+    )
     with ExitStack() as patches:
-        for function, name in names.items():
-            counted = _wrapped(found, name, getattr(library, function))
-            patches.enter_context(patch.object(library, function, counted))
+        for module, function, name in names:
+            counted = _wrapped(found, name, getattr(module, function))
+            patches.enter_context(patch.object(module, function, counted))
         yield
 
 

@@ -37,11 +37,11 @@ _ROUNDING: Final[Mapping[Side, str]] = {"buy": ROUND_CEILING, "sell": ROUND_FLOO
 
 
 class Assets(NamedTuple):
-    """What is exchanged: ids on the chain, and smallest units in one coin and in one USD."""
+    """What is exchanged: ids on the chain (hex), smallest units in one coin and in one USD."""
 
-    coin: int
+    coin: str
     coin_units: int
-    collateral: int
+    collateral: str
     collateral_units: int
 
 
@@ -105,9 +105,10 @@ class ExtendedAuth:
             raise UsageError(f"vault is a number up to {_UINT32}", venue=VENUE)
         self.chain = chain
         self.headers = {"X-Api-Key": _header(api_key)}
-        from fast_stark_crypto import get_order_msg_hash
+        from fast_stark_crypto.fast_stark_crypto import rs_get_order_msg
 
-        self._hash_order = get_order_msg_hash
+        self._hash_order = rs_get_order_msg  # texts in, text out: most of them are texts already
+        self._vault = str(self.vault)
 
     def __repr__(self) -> str:
         return f"ExtendedAuth(vault={self.vault}, {self.chain})"
@@ -115,22 +116,22 @@ class ExtendedAuth:
     def order_hash(self, draft: Draft) -> int:
         """What is signed. Raises: BadOrder: the chain has no room for such an amount."""
         assets, amounts = draft.assets, amounts_of(draft)
-        hashed: int = self._hash_order(
-            self.vault,
+        hashed = self._hash_order(
+            self._vault,
             assets.coin,
-            amounts.coin,
+            str(amounts.coin),
             assets.collateral,
-            amounts.collateral,
+            str(amounts.collateral),
             assets.collateral,
-            amounts.fee,
-            settlement_expires_s(draft.expires_ms),
-            draft.nonce,
-            self._signer.public_key,
+            str(amounts.fee),
+            str(settlement_expires_s(draft.expires_ms)),
+            str(draft.nonce),
+            self.public_key,
             *_DOMAIN,
             self.chain,
             _REVISION,
         )
-        return hashed
+        return int(hashed, 16)
 
     def settlement(self, order_hash: int) -> dict[str, Json]:
         """The signature, and whose it is."""
@@ -138,7 +139,7 @@ class ExtendedAuth:
         return {
             "signature": {"r": hex(r), "s": hex(s)},
             "starkKey": self.public_key,
-            "collateralPosition": str(self.vault),
+            "collateralPosition": self._vault,
         }
 
     def order_fields(self, draft: Draft) -> dict[str, Json]:
@@ -168,9 +169,9 @@ class ExtendedAuth:
 def assets_of(config: Json) -> Assets:
     """From a market's `l2Config`."""
     return Assets(
-        int(config["syntheticId"], 16),
+        config["syntheticId"],
         config["syntheticResolution"],
-        int(config["collateralId"], 16),
+        config["collateralId"],
         config["collateralResolution"],
     )
 

@@ -108,7 +108,8 @@ def test_a_market(recorded: Recorded) -> None:
     assert (btc["tick"], btc["step"], btc["min_size"]) == (1, D("0.00001"), D("0.0001"))
     assert (btc["max_leverage"], btc["price_band"], btc["active"]) == (50, D("0.05"), True)
     assert (btc["min_notional"], btc["multiplier"]) == (None, 1)
-    assert assets_of(btc["raw"]["l2Config"])[1:] == (1_000_000, 1, 1_000_000)
+    coin = "0x4254432d3600000000000000000000"
+    assert assets_of(btc["raw"]["l2Config"]) == (coin, 1_000_000, "0x1", 1_000_000)
     assert fee_cap(btc, post_only=True) == 0
     assert fee_cap(btc, post_only=False) == D("0.00025")
 
