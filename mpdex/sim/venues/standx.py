@@ -57,8 +57,7 @@ OPS = {
     "/api/query_balance": "query_balance",
     "/api/query_position_config": "query_leverage",
     "/api/change_leverage": "leverage",
-    f"{SIGNIN}/v1/offchain/prepare-signin": "auth",
-    f"{SIGNIN}/v1/offchain/login": "auth",
+    f"{SIGNIN}/v1/offchain/login": "auth",  # the half of a sign-in that opens a session
     calls.PATH: "auth",
     PATH: "auth",
 }
