@@ -44,7 +44,7 @@ class AccountData:
             "/user/accounts": lambda account, _: ok([self.render_account(account)]),
             "/user/client/info": lambda account, _: ok({"id": int(account) + 1}),
             "/user/balance": self.answer_balance,
-            "/user/spot/balances": lambda *_: ok([]),
+            "/user/spot/balances": self.answer_assets,
             "/user/positions": self.answer_positions,
             "/user/positions/history": self.answer_past_positions,
             "/user/orders": self.answer_open_orders,
@@ -218,6 +218,11 @@ class AccountData:
         if not balance:
             raise Refusal(404, "Balance not found")
         return ok(balance)
+
+    def answer_assets(self, account: str, _: Query) -> Json:
+        """The collateral is the only asset here."""
+        balance = self.balance(account)
+        return ok([render.render_asset(account, balance)] if balance else [])
 
     def state(self, account: str) -> list[tuple[str, dict[str, Json]]]:
         """Everything about an account: (kind, data) of the messages that tell it."""

@@ -167,7 +167,8 @@ class MarketData:
     @staticmethod
     def _collateral() -> dict[str, Json]:
         l2 = L2Config(1, 10**COLLATERAL_DIGITS)
-        return {**_asset(1, "USD", COLLATERAL_DIGITS, l2), "isCollateral": True}
+        flags = {"isCollateral": True, "type": "SPOT", "canBeUsedAsCollateral": True}
+        return {**_asset(1, "USD", COLLATERAL_DIGITS, l2), **flags}
 
 
 def _asset(number_of: int, name: str, digits: int, l2: L2Config) -> dict[str, Json]:

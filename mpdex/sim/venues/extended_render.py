@@ -243,6 +243,22 @@ def render_balance(purse: Purse) -> dict[str, Json]:
     }
 
 
+def render_asset(account: str, balance: Mapping[str, Json]) -> dict[str, Json]:
+    """The collateral among the assets of an account."""
+    amount = balance["balance"]
+    return {
+        "accountId": int(account),
+        "asset": balance["collateralName"],
+        "balance": amount,
+        "indexPrice": "1",
+        "notionalValue": amount,
+        "contributionFactor": "1",
+        "equityContribution": amount,
+        "availableToWithdraw": balance["availableForWithdrawal"],
+        "updatedAt": balance["updatedTime"],
+    }
+
+
 # --------------------------------------------------------------------------- market data
 
 
