@@ -20,6 +20,8 @@ PINS: dict[str, tuple[str, ...]] = {
     "grvt": ("grvt-pysdk==0.2.1", "coincurve>=21"),
     "backpack": ("bpx-py==2.0.11",),
     "pacifica": ("pacifica-python-sdk==0.1.0a2", "ccxt==4.5.90"),
+    # with newer websockets the SDK's streams raise TypeError
+    "extended": ("x10-python-trading-starknet==2.6.0", "websockets<14", "ccxt==4.5.90"),
     "stark": (
         "cairo-lang==0.14.0.1",
     ),  # the curve's authors: judges both sides of every Stark venue
