@@ -403,6 +403,15 @@ async def test_the_server_makes_an_id_where_the_client_has_none(stage: Stage) ->
 
 
 @staged
+async def test_an_id_that_is_used_twice_makes_two_orders_and_means_the_newer(stage: Stage) -> None:
+    older = await stage.place(cl_ord_id="mine")
+    newer = await stage.place(cl_ord_id="mine", price="2980")
+    assert newer["id"] > older["id"]
+    ids = [row["cl_ord_id"] for row in stage.get("query_open_orders")["result"]]
+    assert ids == ["mine", "mine"]
+
+
+@staged
 async def test_a_new_order_is_unknown_for_a_while(stage: Stage) -> None:
     stage.venue.desk.new_order_lag = 3.0
     unknown = []
