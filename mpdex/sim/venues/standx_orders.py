@@ -75,7 +75,7 @@ class OrderDesk:
     # ---------------------------------------------------------------- place
 
     def place(self, account: str, fields: Mapping[str, Json]) -> Taken:
-        """UNVERIFIED: a client's id may be used again, even while its order lives (the worse case)."""
+        """UNVERIFIED: an id may be used again, even while its order lives (the worse case)."""
         sent = wire.parse_order(fields)
         market = wire.read_symbol(fields, self._truth.markets)
         problem = market.problem(sent.qty, sent.price)
