@@ -1478,11 +1478,12 @@ def test_an_account_has_twenty_requests_at_once_and_22_a_second() -> None:
         await client.sign_in()
         statuses = [(await client.get("query_positions"))[0] for _ in range(21)]
         assert statuses == [200] * 20 + [429]
+        await client.sign_in()  # of another bucket, and the same account
         assert (await client.get("query_positions"))[1] == {
             "code": 429,
             "message": "too many requests",
         }
-        assert (await client.get("query_symbol_info"))[0] == 200  # of another bucket
+        assert (await client.get("query_symbol_info"))[0] == 200  # of another bucket, too
         await asyncio.sleep(0.5)
         statuses = [(await client.get("query_positions"))[0] for _ in range(12)]
         assert statuses.count(200) == 11

@@ -169,7 +169,7 @@ class StandxSim(SimVenue):
         """Of the account where there is one. UNVERIFIED: that calls on the socket count too."""
         if not request.path.startswith("/api/") or request.path in self.market.answers:
             return "ip", request.remote, 1
-        return "account", request.headers.get("authorization", ""), REQUEST_CREDITS
+        return "account", self.logins.holder(request.headers) or request.remote, REQUEST_CREDITS
 
     def describe(self, request: SimRequest) -> Mapping[str, str]:
         words = {

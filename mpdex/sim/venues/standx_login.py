@@ -153,6 +153,11 @@ class Logins:
             raise Refusal(wire.UNAUTHORIZED)
         return session
 
+    def holder(self, headers: Mapping[str, str]) -> str:
+        """Whose token a request shows, alive or not; "" for none that was made here."""
+        session = self._sessions.get(headers.get("authorization", "").removeprefix("Bearer "))
+        return session.account if session else ""
+
     def identify(self, headers: Mapping[str, str]) -> Session:
         """Who sent a request. Nobody here owns a vault."""
         word, _, token = headers.get("authorization", "").partition(" ")
