@@ -100,7 +100,6 @@ _PUBLIC_LIMIT: Final = Limit(25, 1.0)
 _OPEN_ORDERS: Final = "/api/query_open_orders"
 _MOST_OPEN: Final = 1200
 _PAGE: Final = 500
-_LEAST_PAGE: Final = 100  # the default: a page with fewer has not been cut
 _METHODS: Final = {NEW: "order:new", CANCEL: "order:cancel"}
 
 
@@ -324,11 +323,12 @@ class StandxExchange(MultiPerpDexMixin, MultiPerpDex):
     def decode_fills(self, answer: Json, cursor: str | None) -> FillPage:
         """UNVERIFIED: that `last_id` is the last one of the page before, and the newest come first.
 
-        A page that ends as the one before it did is the same page again, so the search ends there.
+        Only an empty page is the end: one shorter than asked for may have been cut. A page that
+        ends as the one before it did is the same again, and ends the search, too.
         """
         entries = _listed(answer)
         fills = [decode_fill(entry, self._markets) for entry in entries]
-        last = fills[-1]["id"] if len(fills) >= _LEAST_PAGE else None
+        last = fills[-1]["id"] if fills else None
         newest_first = len(fills) > 1 and fills[0]["timestamp_ms"] > fills[-1]["timestamp_ms"]
         return FillPage(fills, None if last == cursor else last, newest_first)
 

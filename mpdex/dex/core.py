@@ -318,10 +318,12 @@ class DexCore(Translation):
 
     def _must_detour(self) -> bool:
         """While the socket is known to be lost nothing was written there, so nothing is repeated
-        by going another way; once something was written, no other way is tried.
+        by going another way; once something was written, no other way is tried. Where orders have
+        a socket of their own, it is as good as lost as soon as another one of the account is.
         """
-        stream = self._command_stream()
-        return stream is not None and not stream.connected
+        if self._command_stream() is None:
+            return False
+        return not all(stream.connected for stream in self._account_streams())
 
     async def _countersigned(self, request: Request) -> Json:
         """Asks whoever holds the key, then sends the answer on.

@@ -221,6 +221,10 @@ class AcmeStream:
     def patience(cls) -> float:
         return 30.0
 
+    @classmethod
+    def path_of(cls, topic: Topic) -> str:
+        return ""
+
 
 class Acme(MultiPerpDexMixin, MultiPerpDex):
     """Translations that say nothing but what they were asked."""
@@ -650,13 +654,9 @@ async def test_orders_may_have_a_socket_of_their_own(dex: Acme, wire: Wire) -> N
     class Entry(AcmeStream):
         HOST, CHANNELS = "entry", frozenset({"commands"})
 
-        @staticmethod
-        def path_of(topic: Topic) -> str:
-            return ""
-
     class Line:
         def __init__(self, kind: type[Any]) -> None:
-            self.kind, self.listeners = kind, list[Any]()
+            self.kind, self.listeners, self.connected = kind, list[Any](), True
 
         async def close(self) -> None:
             assert self.listeners == [], "somebody still listens"
@@ -673,6 +673,13 @@ async def test_orders_may_have_a_socket_of_their_own(dex: Acme, wire: Wire) -> N
     line: Any = await dex._stream_for(dex._commands)
     assert line is dex._command_stream()
     assert line.kind is Entry
+    account: Any = await dex._stream_for(Topic("orders"))
+    for line.connected, account.connected, detour in (
+        (True, True, False),
+        (False, True, True),
+        (True, False, True),
+    ):
+        assert dex._must_detour() is detour, "one is lost: the other one is as good as lost"
     heard: list[Order] = []
     dex.on_orders(heard.append)
     [told] = line.listeners

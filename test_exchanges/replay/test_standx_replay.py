@@ -195,7 +195,7 @@ def test_lists_of_orders(recorded: Recorded, name: str) -> None:
 def test_fills(recorded: Recorded) -> None:
     VENUE._markets.replace([market(recorded)])
     page = VENUE.decode_fills(recorded("http_query_trades_response"), None)
-    assert page.cursor is None
+    assert page.cursor == "409870"
     (fill,) = page.fills
     assert (fill["id"], fill["order_id"], fill["side"]) == ("409870", "1820682", "sell")
     assert (fill["price"], fill["size"], fill["fee"]) == (D(121900), D("0.01"), D("0.121900"))
