@@ -260,6 +260,7 @@ async def test_a_taker_fills_and_everybody_is_told(stage: Stage) -> None:
     assert (fill["client_id"], fill["remaining_size"], fill["fee"]) == ("h", "0", "0.2699991")
     [position] = data(frames, "positions")
     assert (position["side"], position["size"], position["status"]) == ("SHORT", "-0.2", "OPEN")
+    assert position["last_fill_id"] == fill["id"]
     [account] = data(frames, "account")
     assert D(account["account_value"]) < 100_000
     assert [order["status"] for order in data(frames, "orders")] == ["NEW", "OPEN", "CLOSED"]

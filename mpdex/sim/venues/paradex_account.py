@@ -88,8 +88,6 @@ class AccountData:
         match event:
             case Traded(fill):
                 self._remaining[fill.trade_id] = fill.order.remaining
-                key = (fill.order.account, fill.order.symbol)
-                self._opened[key] = self._opened[key]._replace(last_fill=render.fill_id(fill))
             case PositionChanged(position):
                 self._note_position(position)
 
@@ -97,6 +95,9 @@ class AccountData:
         key = (position.account, position.symbol)
         if self._held[key] * position.size <= 0:
             self._opened[key] = self._opened[key]._replace(time_ns=position.updated_ns)
+        last = self._exchange.last_fill(position.account)
+        if last is not None and last.order.symbol == position.symbol:
+            self._opened[key] = self._opened[key]._replace(last_fill=render.fill_id(last))
         self._held[key] = position.size
 
     def take_payment(self, position: SimPosition) -> dict[str, Json] | None:

@@ -16,7 +16,7 @@ from decimal import Decimal
 from mpdex.sim.engine import Resting
 from mpdex.sim.exchange import SimExchange
 from mpdex.sim.models import FeeModel, LatencyModel
-from mpdex.sim.records import OrderChanged, SimEvent, SimMarket, SimOrder
+from mpdex.sim.records import OrderChanged, SimEvent, SimFill, SimMarket, SimOrder
 from mpdex.types import OrderStatus
 from mpdex.utils.clock import Clock
 
@@ -82,6 +82,11 @@ class ParadexTruth(SimExchange):
         """A number above all before: now in nanoseconds, where that is one."""
         self._sequence = max(self.clock.now_ns(), self._sequence + 1)
         return self._sequence
+
+    def last_fill(self, account: str) -> SimFill | None:
+        """The newest execution of an account; known before the position that it changed is told."""
+        fills = self._fills[account]
+        return fills[-1] if fills else None
 
     def tell(self, order: SimOrder) -> None:
         """Say once more how an order is."""
