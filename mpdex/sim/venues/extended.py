@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from mpdex.sim.models import LatencyModel
-from mpdex.sim.records import PositionChanged, SimEvent, Traded
+from mpdex.sim.records import SimEvent
 from mpdex.sim.venue import Handler, SimConnection, SimReply, SimRequest, SimVenue
 from mpdex.sim.venues import extended_crypto as crypto
 from mpdex.sim.venues import extended_socket as socket
@@ -260,11 +260,7 @@ class ExtendedSim(SimVenue):
 
     def render_event(self, event: SimEvent) -> None:
         self.market.recent.note(event)
-        match event:
-            case Traded(fill):
-                self.accounts.note_fill(fill)
-            case PositionChanged(position):
-                self.accounts.note_position(position)
+        self.accounts.note(event)
         self.streams.render(event)
 
 

@@ -14,7 +14,14 @@ from decimal import Decimal
 
 from mpdex.sim.numerals import milliseconds, number
 from mpdex.sim.payments import FundingTally
-from mpdex.sim.records import ZERO, SimFill, SimOrder, SimPosition
+from mpdex.sim.records import (
+    ZERO,
+    PositionChanged,
+    SimEvent,
+    SimOrder,
+    SimPosition,
+    Traded,
+)
 from mpdex.sim.venues import extended_crypto as crypto
 from mpdex.sim.venues import extended_render as render
 from mpdex.sim.venues import extended_truth as truth
@@ -58,10 +65,13 @@ class AccountData:
 
     # ---------------------------------------------------------------- heard from the truth
 
-    def note_fill(self, fill: SimFill) -> None:
-        self._positions.note(fill)
+    def note(self, event: SimEvent) -> None:
+        if isinstance(event, Traded):
+            self._positions.note(event.fill)
+        elif isinstance(event, PositionChanged):
+            self._note_position(event.position)
 
-    def note_position(self, position: SimPosition) -> None:
+    def _note_position(self, position: SimPosition) -> None:
         """Remember a payment of funding, if the change was one."""
         received = self._tally.take(position)
         if not received:
