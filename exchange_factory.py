@@ -50,6 +50,7 @@ VENUES: dict[str, Entry] = {
     "treadfi.pacifica": Entry("wrappers.treadfi_pc:TreadfiPcExchange", extra="treadfi"),
     "standx": Entry("wrappers.standx:StandxExchange", extra="standx"),
     "paradex": Entry("wrappers.paradex:ParadexExchange", extra="paradex"),
+    "edgex": Entry("wrappers.edgex:EdgexExchange", extra="edgex"),
     "extended": Entry("wrappers.extended:ExtendedExchange", extra="extended"),
 }
 

@@ -21,6 +21,7 @@ _EXPORTS = {
     "SYMBOL_FORMATS": "exchange_factory",
     "SPOT_SYMBOL_FORMATS": "exchange_factory",
     "BaseWSClient": "wrappers.base_ws_client",
+    "EdgexExchange": "wrappers.edgex",
     "ExtendedExchange": "wrappers.extended",
     "GrvtExchange": "wrappers.grvt",
     "BackpackExchange": "wrappers.backpack",

@@ -203,7 +203,10 @@ class Symbols(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
-    """An order on the venue's grid, ready to be encoded. `price` None: a market order."""
+    """An order on the venue's grid, ready to be encoded. `price` None: a market order.
+
+    `mark`: the mark price, in a market order on a venue that signs one (`market_signs_mark`).
+    """
 
     symbol: str
     side: Side
@@ -214,6 +217,7 @@ class OrderRequest:
     reduce_only: bool = False
     time_in_force: TimeInForce = TimeInForce.GTC
     slippage_bps: Decimal | None = None
+    mark: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,6 +337,8 @@ class VenueSpec:
         market_bound_bps: the venue has no market orders: one is sent as an immediate limit order at
             most so far beyond the mark price, or `slippage_bps` where the caller gives that.
             None: the venue has them.
+        market_signs_mark: a market order is signed with a bound that is made of the mark price.
+        no_spot: why spot symbols are refused, on a venue whose spot markets are out of reach.
         request_bound_ms: after which the venue refuses a late order request; None: no such bound.
         immediate_bound_ms: the same for an order that must trade at once, where it is shorter.
         fragile: the venue imitates a browser and may break without notice; never a primary.
@@ -363,6 +369,8 @@ class VenueSpec:
     countersigner: str = ""
     client_id: ClientIdForm = ClientIdForm(1, 2**48 - 1)
     market_bound_bps: Decimal | None = None
+    market_signs_mark: bool = False
+    no_spot: str = ""
     request_bound_ms: int | None = None
     immediate_bound_ms: int | None = None
     fragile: bool = False

@@ -48,6 +48,7 @@ from mpdex.types import (
     Side,
     TimeInForce,
 )
+from mpdex.utils.markets import coin_of
 from mpdex.utils.translation import checked as _checked
 from wrappers.extended_auth import VENUE
 
@@ -77,7 +78,6 @@ TIMES_IN_FORCE: Final[Mapping[str, TimeInForce]] = {
     "FOK": TimeInForce.FOK,
 }
 _NONE: Final = Decimal(0)
-_THOUSANDS: Final = "1000"
 
 
 def known(words: Mapping[str, T], word: str, what: str) -> T:
@@ -101,7 +101,7 @@ def decode_market(entry: Json, rates: Json) -> Market:
     UNVERIFIED: that a perpetual of a thousand coins, 1000PEPE-USD, calls its asset 1000PEPE.
     """
     rules = entry["tradingConfig"]
-    coin, multiplier = _coin(entry["assetName"])
+    coin, multiplier = coin_of(entry["assetName"])
     return Market(
         symbol=entry["name"],
         coin=coin,
@@ -119,13 +119,6 @@ def decode_market(entry: Json, rates: Json) -> Market:
         active=bool(entry["active"]) and entry["status"] == "ACTIVE",
         raw={**entry, "fees": rates},
     )
-
-
-def _coin(name: str) -> tuple[str, Decimal]:
-    """Small coins are traded by the thousand: 1000PEPE."""
-    if name.startswith(_THOUSANDS) and name != _THOUSANDS:
-        return name[len(_THOUSANDS) :], Decimal(_THOUSANDS)
-    return name, Decimal(1)
 
 
 def decode_order(entry: Json) -> Order:

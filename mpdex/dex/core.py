@@ -99,7 +99,7 @@ class DexCore(Translation):
         self._given_rng = rng
         self._proxy, self._engine = proxy, engine
         self._limit_share = _checked_share(limit_share)
-        self._markets = MarketList(self.SPEC.name, self.wire_name)
+        self._markets = MarketList(self.SPEC.name, self.wire_name, self.SPEC.no_spot)
         self._sent_nonces: dict[str, int] = {}  # by client order id
         self._detailed: set[str] = set()  # markets whose details were asked for
         self._leases: dict[tuple[type[Any], str], Lease[Any]] = {}  # by client and path
@@ -598,7 +598,12 @@ class DexCore(Translation):
     async def _open_orders(self, market: Market | None) -> list[Order]:
         """What the venue lists, as far as it is right."""
         await self._caught_up()
-        listed = self.decode_orders(await self._private(self.encode_open_orders(market)))
+        asks: Reads | None = self.encode_open_orders(market)
+        listed: list[Order] = []
+        while asks is not None:
+            answer = await self._private(asks)
+            listed += self.decode_orders(answer)
+            asks = self.encode_orders_after(answer, market)
         if not self.SPEC.lists_ended:
             return listed
         now = [await self._as_it_is(order) for order in listed]

@@ -103,6 +103,9 @@ class OrderMethods(AccountMethods, MarketMethods):
             client_id=client_order_id,
             slippage_bps=slippage_bps,
         )
+        if order.price is None and self.SPEC.market_signs_mark:
+            self._refuse_unsupported(order)
+            order = replace(order, mark=await self.get_mark_price(symbol))
         return await self.submit_order(order, lane=lane)
 
     def submit_order(

@@ -293,6 +293,10 @@ class Translation:
     def decode_orders(self, answer: Json) -> list[Order]:
         self._refuse("get_open_orders")
 
+    def encode_orders_after(self, answer: Json, market: Market | None) -> Request | None:
+        """The page of open orders that follows this one; None: there is none."""
+        return None
+
     def encode_fills(self, market: Market | None, since_ms: int, cursor: str | None) -> Request:
         """One page of own fills at or after `since_ms`."""
         self._refuse("get_fills")
