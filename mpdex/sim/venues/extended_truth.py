@@ -17,7 +17,7 @@ from dataclasses import replace
 from decimal import Decimal
 from itertools import count
 
-from mpdex.sim.exchange import SimExchange
+from mpdex.sim.engine_behind import EngineBehind
 from mpdex.sim.models import FeeModel, LatencyModel
 from mpdex.sim.records import ZERO, SimMarket, SimOrder
 from mpdex.sim.venues.extended_crypto import L2Config
@@ -62,8 +62,10 @@ MARKETS = (
 )
 
 
-class ExtendedTruth(SimExchange):
+class ExtendedTruth(EngineBehind):
     """The truth of Extended. Accounts are account ids in text."""
+
+    behind = ENGINE_BEHIND
 
     def __init__(
         self, name: str, *, clock: Clock, rng: random.Random, latency: LatencyModel
@@ -94,43 +96,11 @@ class ExtendedTruth(SimExchange):
         finally:
             self.twist = twist
 
-    def told(self, order: SimOrder) -> SimOrder | None:
-        """What vanished in the venue's hands is not known to its queries either."""
-        return None if order.reason == "dropped" else super().told(order)
-
-    def cost(self, order: SimOrder) -> Decimal:
-        """Margin that an order needs before it is in."""
-        return self._order_margin(order)
-
-    def cancel_soon(self, order: SimOrder) -> None:
-        """The engine ends an order that lives then."""
-        if self.twist.keep_on_cancel:
-            return
-        self.timers.after(
-            ENGINE_BEHIND, lambda: self.cancel(order.account, order_id=order.order_id)
-        )
-
     # ---------------------------------------------------------------- the engine
 
-    def _refusal(self, order: SimOrder) -> str:
-        """REST has checked what it checks; the engine judges later."""
-        return ""
-
-    def _enter(self, order: SimOrder) -> None:
-        if order.status is OrderStatus.PENDING:
-            self.timers.after(ENGINE_BEHIND, lambda: self._judge(order))
-        else:
-            super()._enter(order)
-
-    def _judge(self, order: SimOrder) -> None:
-        """Into the book, or out with a reason; an order that it replaces ends either way."""
-        if not order.live:
-            return
-        reason = self._replace(order) or super()._refusal(order)
-        if reason:
-            self._end(order, OrderStatus.REJECTED, reason)
-        else:
-            super()._enter(order)
+    def verdict(self, order: SimOrder) -> str:
+        """An order that is replaced ends even where the new one is not let in."""
+        return self._replace(order) or super().verdict(order)
 
     def _replace(self, order: SimOrder) -> str:
         before: SimOrder | None = order.raw.get("replaces")
@@ -146,10 +116,6 @@ class ExtendedTruth(SimExchange):
         self.timers.after(
             seconds, lambda: self._end(order, status, "post_only") if order.live else None
         )
-
-    def _affordable(self, order: SimOrder) -> bool:
-        """An order that is judged is live: its margin is already held."""
-        return not self.cost(order) or self.free(order.account) >= 0
 
     def fee_of(self, order: SimOrder, notional: Decimal, liquidity: Liquidity) -> Decimal:
         """The venue's fee, and that of the builder the order names."""
