@@ -228,8 +228,9 @@ class ParadexSim(SimVenue):
         return self.keys.issued()
 
     def expire_sessions(self) -> None:
-        """Every token ends now; sockets that have authenticated stay so."""
+        """Every token ends now. Sockets that have authenticated stay so, but for one refusal."""
         self.keys.expire()
+        super().expire_sessions()
 
     # ---------------------------------------------------------------- reads
 
