@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from mpdex.sim.messages import message_of
 from mpdex.sim.venue import SimConnection, SimReply, SimRequest
 from mpdex.sim.venues import paradex_wire as wire
 from mpdex.sim.venues.paradex_login import KeyRing
@@ -37,7 +38,6 @@ MESSAGES = {
     DENIED: "permission denied",
     OVER_LIMIT: "rate limit exceeded",
 }
-_decode = msgspec.json.Decoder(float_hook=str).decode
 
 
 class RpcError(Exception):
@@ -94,7 +94,7 @@ class RpcSocket:
 
         Returns: the direct answer; None where it was pushed, ahead of data.
         """
-        message = read(conn, text)
+        message = message_of(conn, text)
         method, params = message.get("method"), message.get("params")
         try:
             if message.get("jsonrpc") != "2.0" or not isinstance(method, str):
@@ -194,7 +194,7 @@ class RpcSocket:
 
     def request_of(self, conn: SimConnection, text: str) -> SimRequest | None:
         """The REST request that a call stands for; None for anything but order entry."""
-        message = read(conn, text)
+        message = message_of(conn, text)
         method, params = message.get("method"), message.get("params")
         if method not in self._orders:
             return None
@@ -206,7 +206,7 @@ class RpcSocket:
 
     def wrap(self, conn: SimConnection, text: str, reply: SimReply) -> Json:
         """A REST answer as the answer to a call."""
-        message, body = read(conn, text), reply.body
+        message, body = message_of(conn, text), reply.body
         method = str(message.get("method"))
         if reply.status < 300:
             known = isinstance(body, dict) or body is None
@@ -259,20 +259,3 @@ def _rest_of(method: str, said: Mapping[str, Json]) -> tuple[str, str, str]:
             return "DELETE", "/orders/batch", ""
         case _:
             return "DELETE", "/orders", urlencode(market)
-
-
-def read(conn: SimConnection, text: str) -> dict[str, Json]:
-    """A text frame decoded, once for the several questions asked about it; {} if it is none."""
-    last = conn.state.get("message")
-    if last is None or last[0] != text:
-        last = conn.state["message"] = (text, _decoded(text))
-    decoded: dict[str, Json] = last[1]
-    return decoded
-
-
-def _decoded(text: str) -> dict[str, Json]:
-    try:
-        message = _decode(text)
-    except msgspec.DecodeError:
-        return {}
-    return message if isinstance(message, dict) else {}
