@@ -73,6 +73,7 @@ from wrappers.edgex_wire import (
     is_test,
     nonzero,
     settings_of,
+    unlike,
 )
 
 if TYPE_CHECKING:
@@ -183,18 +184,13 @@ class EdgexExchange(MultiPerpDexMixin, MultiPerpDex):
 
     @checked
     def decode_markets(self, answers: Sequence[Json]) -> list[Market]:
-        """A second contract of one name is called as the venue calls it."""
         data = _data(answers[0])
         coins = {coin["coinId"]: coin for coin in data["coinList"]}
-        markets: dict[str, Market] = {}
-        for entry in data["contractList"]:
-            if is_test(entry):
-                continue
-            market = decode_market(entry, coins, data["global"])
-            if market["symbol"] in markets:
-                market["symbol"] = entry["contractName"]
-            markets[market["symbol"]] = market
-        return list(markets.values())
+        return unlike(
+            decode_market(entry, coins, data["global"])
+            for entry in data["contractList"]
+            if not is_test(entry)
+        )
 
     def encode_mark(self, market: Market) -> Request:
         return self._public_request("quote/getTicker", contractId=self.wire_name(market))

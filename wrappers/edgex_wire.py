@@ -13,7 +13,7 @@ edgex-golang-sdk 5a8c861, openapi.yaml; read 2026-11-21.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, TypeVar
 
@@ -152,6 +152,17 @@ def _base_of(name: str, quote: str) -> str:
 
 def is_test(entry: Json) -> bool:
     return "TEMP" in entry["contractName"]
+
+
+def unlike(markets: Iterable[Market]) -> list[Market]:
+    """Each with a symbol of its own: of two for one coin the one that trades comes first, and the
+    other is called as the venue calls it."""
+    found: dict[str, Market] = {}
+    for market in sorted(markets, key=lambda market: not market["active"]):
+        names = (market["symbol"], market["raw"]["contractName"], market["raw"]["contractId"])
+        symbol = next(name for name in names if name not in found)
+        found[symbol] = Market(**{**market, "symbol": symbol})
+    return list(found.values())
 
 
 # --------------------------------------------------------------------------- orders and fills
