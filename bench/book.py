@@ -20,6 +20,7 @@ from bench.frames import (
     Market,
     backpack_book,
     book_updates,
+    edgex_book,
     extended_book,
     grvt_book,
     hyperliquid_book,
@@ -323,6 +324,26 @@ class _ExtendedFrame(_Plain):
     seq: int
 
 
+class _EdgexLevel(_Plain):
+    price: str
+    size: str
+
+
+class _EdgexRecord(_Plain):
+    startVersion: str
+    endVersion: str
+    bids: list[_EdgexLevel]
+    asks: list[_EdgexLevel]
+
+
+class _EdgexContent(_Plain):
+    data: list[_EdgexRecord]
+
+
+class _EdgexFrame(_Plain):
+    content: _EdgexContent
+
+
 class _StandxData(_Plain):
     symbol: str
     bids: list[tuple[str, str]]
@@ -354,6 +375,7 @@ _SPELLINGS = {
     "treadfi.pacifica": _PACIFICA,
     "extended": _Spelling(extended_book, _ExtendedFrame),
     "standx": _Spelling(standx_book, _StandxFrame),
+    "edgex": _Spelling(edgex_book, _EdgexFrame),
 }
 
 

@@ -9,7 +9,7 @@ Some venues tell what changed, others the whole book each time, as far as they s
 Sources of the formats: api-docs.grvt.io, "Orderbook" stream; docs.backpack.exchange, "Depth"
 stream; hyperliquid.gitbook.io, "l2Book"; apidocs.lighter.xyz, "Order Book"; docs.pacifica.fi,
 "Orderbook"; api.docs.extended.exchange, "Order book stream", and frames of 2026-09-28;
-docs.standx.com, "Subscribe to Depth Book"; read 2026-11-21.
+docs.standx.com, "Subscribe to Depth Book"; edgex-1.gitbook.io, "WebSocket API"; read 2026-11-21.
 """
 
 from __future__ import annotations
@@ -235,6 +235,36 @@ def extended_book(market: Market, symbol: str) -> list[bytes]:
                 },
                 "ts": START_MS + number,
                 "seq": number,
+            }
+        )
+        for number, (bids, asks) in enumerate(market.changes, FIRST + 1)
+    ]
+
+
+def edgex_book(market: Market, contract: str) -> list[bytes]:
+    """`depth`: changes; each starts with the last number of the one before."""
+    channel = f"depth.{contract}.200"
+    return [
+        _encode(
+            {
+                "type": "quote-event",
+                "channel": channel,
+                "content": {
+                    "channel": channel,
+                    "dataType": "changed",
+                    "data": [
+                        {
+                            "startVersion": str(number - 1),
+                            "endVersion": str(number),
+                            "level": 200,
+                            "contractId": contract,
+                            "contractName": "ETHUSDC",
+                            "asks": [{"price": price, "size": size} for price, size in asks],
+                            "bids": [{"price": price, "size": size} for price, size in bids],
+                            "depthType": "CHANGED",
+                        }
+                    ],
+                },
             }
         )
         for number, (bids, asks) in enumerate(market.changes, FIRST + 1)

@@ -4,8 +4,8 @@ The listings are the smallest that the wrappers read, with the names and spellin
 document (api-docs.grvt.io, "Get Instruments"; docs.backpack.exchange, "Get markets";
 hyperliquid.gitbook.io, "Perpetuals"; apidocs.lighter.xyz, "orderBookDetails"; docs.pacifica.fi,
 "Get market info"; docs.paradex.trade, "Markets"; api.docs.extended.exchange, "Get markets";
-docs.standx.com, "Query Symbol Info"; read 2026-11-21). The keys count from 1 to 32 and belong to
-nobody.
+docs.standx.com, "Query Symbol Info"; edgex-1.gitbook.io, "Get Meta Data"; read 2026-11-21). The
+keys count from 1 to 32 and belong to nobody.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COIN = "ETH"
 # In the order in which they were finished; the first two are the pair that hedges.
 VENUES = (
     *("grvt", "backpack", "hyperliquid", "superstack", "treadfi.hyperliquid"),
-    *("lighter", "pacifica", "treadfi.pacifica", "paradex", "extended", "standx"),
+    *("lighter", "pacifica", "treadfi.pacifica", "paradex", "extended", "standx", "edgex"),
 )
 SYMBOLS = {venue: symbol_create(venue, COIN) for venue in VENUES}
 
@@ -130,6 +130,24 @@ SYMBOL_INFO = {
     "taker_fee": "0.0004",
     "enabled": True,
 }
+CONTRACT = {
+    "contractId": "30000002",
+    "contractName": "ETHUSDC",
+    "baseCoinId": "1002",
+    "quoteCoinId": "1000",
+    "tickSize": "0.01",
+    "stepSize": "0.01",
+    "minOrderSize": "0.01",
+    "defaultTakerFeeRate": "0.00038",
+    "defaultMakerFeeRate": "0.00018",
+    "enableTrade": True,
+    "resolution": "1000000000",
+}
+METADATA = {
+    "global": {"nativeChainId": "3343", "contractAddress": "0x" + "11" * 20},
+    "coinList": [{"coinId": "1000", "coinName": "USDC", "resolution": "1000000"}],
+    "contractList": [CONTRACT],
+}
 _HYPERLIQUID: list[Json] = [PERPS, SPOTS]
 _PACIFICA: list[Json] = [{"success": True, "data": [INFO]}]
 # venue -> what its requests for markets are answered with
@@ -145,6 +163,7 @@ ANSWERS: dict[str, list[Json]] = {
     "paradex": [CHAIN, {"results": [PERPETUAL]}],
     "extended": [{"status": "OK", "data": [entry]} for entry in (ETH_USD, ETH_RATES)],
     "standx": [[SYMBOL_INFO]],
+    "edgex": [{"code": "SUCCESS", "data": METADATA}],
 }
 
 
@@ -190,6 +209,13 @@ _KEYS: dict[str, Callable[[], dict[str, str]]] = {
     "paradex": lambda: {"account_address": "0x" + SEED[1:].hex(), "private_key": SEED.hex()},
     "extended": _extended,
     "standx": lambda: {"token": "bench", "request_private_key": PACIFICA_SEED},
+    "edgex": lambda: {
+        "account_id": ACCOUNT,
+        "api_key": "bench",
+        "passphrase": "bench",
+        "secret": "bench",
+        "signer_private_key": SEED.hex(),
+    },
 }
 
 

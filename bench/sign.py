@@ -1,10 +1,10 @@
 """From an order in our words to the bytes of the request, beside one curve call and one hash.
 
-The floor is what no implementation can avoid: for GRVT and Hyperliquid one recoverable secp256k1
-signature of one Keccak-256 digest, for Backpack, Pacifica and StandX one Ed25519 signature of a
-text of the same length and one SHA-256 of it, for Paradex the nine Pedersen hashes and the one
-signature on the Stark curve of that very order, for Extended its one order hash and its one
-signature there.
+The floor is what no implementation can avoid: for GRVT, Hyperliquid and EdgeX one recoverable
+secp256k1 signature of one Keccak-256 digest, for Backpack, Pacifica and StandX one Ed25519
+signature of a text of the same length and one SHA-256 of it, for Paradex the nine Pedersen hashes
+and the one signature on the Stark curve of that very order, for Extended its one order hash and its
+one signature there.
 "signer" is the proof alone, "whole" is everything from `OrderRequest` to the signed body.
 """
 
@@ -16,6 +16,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
@@ -25,10 +26,11 @@ from bench.parties import SEED, exchange, first_id, market, order
 NOW_NS = 1_790_000_000 * 10**9
 NOW_MS = NOW_NS // 10**6
 # Of one order.
-HASHES = {"grvt": 4, "backpack": 0, "hyperliquid": 3, "pacifica": 0, "standx": 0}
+HASHES = {"grvt": 4, "backpack": 0, "hyperliquid": 3, "pacifica": 0, "standx": 0, "edgex": 3}
 PEDERSENS = {"paradex": 9}  # of one order
 ORDER_HASHES = {"extended": 1}
 TARGETS = {"signer": 1.5, "whole": 2.5}
+TARGETS_THREE_HASHES = {"signer": 1.8, "whole": 2.5}
 TARGETS_ED25519 = {"signer": 1.3, "whole": 2.0}
 TARGET_STARK = 1.25  # whole
 TARGET_ORDER_HASH = 1.1  # whole, where the library hashes a whole order
@@ -36,8 +38,8 @@ TARGETS_BASE58 = {"signer": 1.6, "whole": 2.0}  # the signature is written in Ba
 
 
 def evm() -> list[Row]:
-    """GRVT and Hyperliquid."""
-    return [*_grvt(), *_hyperliquid()]
+    """GRVT, Hyperliquid and EdgeX."""
+    return [*_grvt(), *_hyperliquid(), *_edgex()]
 
 
 def _grvt() -> list[Row]:
@@ -68,6 +70,30 @@ def _hyperliquid() -> list[Row]:
 
     candidates = {"hyperliquid signer": signer, "hyperliquid whole": whole}
     return side_by_side("sign.evm", _one_secp256k1(), candidates, _named("hyperliquid", TARGETS))
+
+
+def _edgex() -> list[Row]:
+    """The HMAC of the request is in the whole, and no part of the order's own proof."""
+    from wrappers.edgex_auth import Amounts
+    from wrappers.edgex_v2 import terms_of
+
+    dex = exchange("edgex")
+    whole = _whole(dex, itertools.count(first_id("edgex")))
+    fields = dex.encode_order(order("edgex", 7), market(dex), NOW_NS).json
+    value, fee = Decimal(fields["l2Value"]), Decimal(fields["l2LimitFee"])
+    units = int(Decimal(fields["size"]) * 10**9), int(value * 10**6), int(fee * 10**6)
+    amounts, terms = Amounts(*units, value, fee), terms_of(market(dex)["raw"])
+    nonce, until_ms, auth = int(fields["l2Nonce"]), int(fields["expireTime"]), dex._auth
+
+    def signer() -> str:
+        hashed = auth.hash_order(amounts, terms, False, nonce, until_ms)
+        return auth.prove(terms.domain, hashed)
+
+    if signer() != fields["l2Signature"]:
+        raise RuntimeError("sign.evm: the signature is not that of the order")
+    candidates = {"edgex signer": signer, "edgex whole": whole}
+    targets = _named("edgex", TARGETS_THREE_HASHES)
+    return side_by_side("sign.evm", _one_secp256k1(), candidates, targets)
 
 
 def _one_secp256k1() -> Callable[[], object]:
@@ -269,7 +295,7 @@ def _counted(found: Counter[str]) -> Iterator[None]:
 
     from mpdex.utils import hyperliquid_signing
     from mpdex.utils.signing import eip712
-    from wrappers import grvt_auth
+    from wrappers import edgex_v2, grvt_auth
 
     grvt_auth.signer.cache_clear()
 
@@ -288,6 +314,7 @@ def _counted(found: Counter[str]) -> Iterator[None]:
         patch.object(coincurve, "PrivateKey", Key),
         patch.object(eip712, "keccak256", keccak),
         patch.object(grvt_auth, "keccak256", keccak),
+        patch.object(edgex_v2, "keccak256", keccak),
         patch.object(hyperliquid_signing, "keccak256", keccak),
         patch.object(bindings, "crypto_sign", _wrapped(found, "curve", bindings.crypto_sign)),
         patch.object(

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 _CHANNELS: Final = {"book": "depth.{}.200", "bbo": "bookTicker.{}", "mark": "ticker.{}"}
 _ACCOUNT: Final = "account"
 _SNAPSHOT: Final = "Snapshot"
+_WHOLE: Final = frozenset((_SNAPSHOT, _SNAPSHOT.upper()))
 _BOOK: Final = b'{"type":"quote-event","channel":"depth.'
 _NO_PRICE: Final = frozenset(("", "0"))
 _ZERO: Final = Decimal(0)
@@ -195,7 +196,7 @@ class EdgexWSClient(EdgexStream):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._overlap = False  # whether changes start with the last number of the one before
-        self._last: dict[str, int] = {}  # by contract
+        self._last: dict[str, int] = {}  # by contract, until that is known
 
     def wire_topic(self, topic: Topic) -> str:
         return _CHANNELS[topic.channel].format(self.markets.wire_of(topic.symbol))
@@ -223,20 +224,23 @@ class EdgexWSClient(EdgexStream):
         return ()
 
     def _book(self, book: _Book) -> BookUpdate:
-        symbol, last = self.markets.symbol_of(book.contract_id), book.end_version
+        """Its first number is the first that is new in it."""
+        contract, first, last = book.contract_id, book.start_version, book.end_version
+        whole = book.depth_type in _WHOLE
+        if whole:
+            self._last[contract] = last
+        elif self._overlap or self._overlaps(contract, first, last):
+            first += first < last
         bids = [(level.price, level.size) for level in book.bids]
         asks = [(level.price, level.size) for level in book.asks]
-        whole = book.depth_type.upper() == "SNAPSHOT"
-        first = book.start_version if whole else self._first_new(book)
-        self._last[book.contract_id] = last
+        symbol = self.markets.symbol_of(contract)
         return _book_update((symbol, bids, asks, first, last, whole, None))
 
-    def _first_new(self, book: _Book) -> int:
-        """The first number that is new in a change."""
-        first, last = book.start_version, book.end_version
-        if not self._overlap:
-            self._overlap = first == self._last.get(book.contract_id) and first < last
-        return min(first + 1, last) if self._overlap else first
+    def _overlaps(self, contract: str, first: int, last: int) -> bool:
+        """Whether this change tells that the server counts so."""
+        self._overlap = first == self._last.get(contract) and first < last
+        self._last[contract] = last
+        return self._overlap
 
     def _best(self, quote: _Quote) -> BboUpdate:
         """A side without orders has the price 0, or none."""
