@@ -27,6 +27,7 @@ SIM_VENUES: dict[str, str] = {
     "paradex": "mpdex.sim.venues.paradex:ParadexSim",
     "standx": "mpdex.sim.venues.standx:StandxSim",
     "extended": "mpdex.sim.venues.extended:ExtendedSim",
+    "edgex": "mpdex.sim.venues.edgex:EdgexSim",
 }
 
 
