@@ -141,12 +141,16 @@ class Collateral(TypedDict):
 
 
 class OrderBook(TypedDict):
-    """Best first on both sides; (price, size)."""
+    """Best first on both sides; (price, size).
+
+    `indicative`: no orders rest there; it is what the venue quotes for one size, a level a side.
+    """
 
     symbol: str
     bids: list[tuple[Decimal, Decimal]]
     asks: list[tuple[Decimal, Decimal]]
     timestamp_ms: int | None
+    indicative: bool
 
 
 class BBO(TypedDict):
@@ -333,6 +337,9 @@ class VenueSpec:
         limits: scope -> Limit. A scope not named here is not limited.
         errors: HTTP status or the venue's code -> class of ours.
         order_route: the one route of order commands.
+        countersigner: key of the endpoint that gives what commands lack before they can be sent: a
+            signature with a key that it holds, or a quote; "": nothing is lacking.
+        countersign_bound_ms: after which what it gave is too old; None: as old as a request may be.
         client_id: form of a client order id.
         market_bound_bps: the venue has no market orders: one is sent as an immediate limit order at
             most so far beyond the mark price, or `slippage_bps` where the caller gives that.
@@ -341,6 +348,9 @@ class VenueSpec:
         no_spot: why spot symbols are refused, on a venue whose spot markets are out of reach.
         request_bound_ms: after which the venue refuses a late order request; None: no such bound.
         immediate_bound_ms: the same for an order that must trade at once, where it is shorter.
+        impersonates: the browser whose handshake and headers requests show, where a wall in front
+            of the venue lets nothing else through; "": requests are what they are.
+        indicative_books: what it calls a book is a quote for a size; see `OrderBook`.
         fragile: the venue imitates a browser and may break without notice; never a primary.
         order_book: name of the book it trades on, where several venues share one; "": its own.
         reports_unfilled_ioc: the private stream tells of an immediate order that found nothing.
@@ -367,12 +377,15 @@ class VenueSpec:
     errors: Mapping[int | str, type[Exception]] = field(default_factory=dict)
     order_route: Literal["rest", "ws"] = "rest"
     countersigner: str = ""
+    countersign_bound_ms: int | None = None
     client_id: ClientIdForm = ClientIdForm(1, 2**48 - 1)
     market_bound_bps: Decimal | None = None
     market_signs_mark: bool = False
     no_spot: str = ""
     request_bound_ms: int | None = None
     immediate_bound_ms: int | None = None
+    impersonates: str = ""
+    indicative_books: bool = False
     fragile: bool = False
     order_book: str = ""
     reports_unfilled_ioc: bool = True

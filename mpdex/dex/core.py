@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self
@@ -55,10 +56,10 @@ if TYPE_CHECKING:
     from mpdex.utils.feeds import Feeds, Stream
     from mpdex.utils.nonces import Nonces
     from mpdex.utils.pool import Lease
-    from mpdex.utils.rest import RestTransport
     from mpdex.utils.session import SessionKeeper
     from mpdex.utils.session_store import SessionStore
     from mpdex.utils.throttle import Throttle
+    from mpdex.utils.transport import Transport
 
 # How far before a silence fills are read again: histories lag, and clocks differ.
 _OVERLAP_MS = 60_000
@@ -102,6 +103,7 @@ class DexCore(Translation):
         self._markets = MarketList(self.SPEC.name, self.wire_name, self.SPEC.no_spot)
         self._sent_nonces: dict[str, int] = {}  # by client order id
         self._detailed: set[str] = set()  # markets whose details were asked for
+        self._book_sizes: dict[str, Decimal] = {}  # what a book is asked for, by symbol
         self._leases: dict[tuple[type[Any], str], Lease[Any]] = {}  # by client and path
         self._orders_blocked = ""
         self._closed = False
@@ -246,13 +248,12 @@ class DexCore(Translation):
             fetch_book=self._fetch_book if self.BOOK_SNAPSHOT == "rest" else None,
             fetch_account=self._fetch_account,
             clock=self.venue_clock,
+            indicative=self.SPEC.indicative_books,
         )
 
     @cached_property
-    def _rest(self) -> RestTransport:
-        from mpdex.utils.rest import RestTransport
-
-        return RestTransport(
+    def _rest(self) -> Transport:
+        return self._transport_class()(
             self.SPEC,
             self.endpoints,
             clock=self.venue_clock,
@@ -260,10 +261,20 @@ class DexCore(Translation):
             sign=self._prove,
             decode_error=self._failure,
             decode_page=self.decode_page,
+            decode_headers=self.decode_headers,
             session=self._session,
             proxy=self._proxy,
             rng=self._rng,
         )
+
+    def _transport_class(self) -> type[Transport]:
+        if self.SPEC.impersonates:
+            from mpdex.utils.curl_transport import CurlTransport
+
+            return CurlTransport
+        from mpdex.utils.rest import RestTransport
+
+        return RestTransport
 
     @cached_property
     def _throttle(self) -> Throttle:
@@ -326,29 +337,30 @@ class DexCore(Translation):
         return not all(stream.connected for stream in self._account_streams())
 
     async def _countersigned(self, request: Request) -> Json:
-        """Asks whoever holds the key, then sends the answer on.
+        """Asks for what the command lacks, then sends it on.
 
-        It waits for the limit before it asks, since what is signed grows old. It asks once, as a
+        It waits for the limit before it asks, since what is given grows old. It asks once, as a
         command is sent once: whoever decided on it decides again.
         """
         await self._throttle.acquire(request.scope, request.weight, request.lane)
         asked_ms = self.venue_clock.now_ms()
-        signed = await self._signed_elsewhere(request, asked_ms)
-        bound_ms, spent_ms = self.SPEC.request_bound_ms, self.venue_clock.now_ms() - asked_ms
+        hop = self.encode_countersign(request, asked_ms)
+        signed = request if hop is None else await self._signed_elsewhere(request, hop)
+        bound_ms = self.SPEC.countersign_bound_ms or self.SPEC.request_bound_ms
+        spent_ms = self.venue_clock.now_ms() - asked_ms
         if bound_ms is not None and spent_ms >= bound_ms:
-            late = f"signed after {spent_ms} ms, too late to be sent"
+            late = f"countersigned after {spent_ms} ms, too late to be sent"
             raise TransportError(late, venue=self.name, request=str(request))
         return await self._route(replace(signed, weight=0))
 
-    async def _signed_elsewhere(self, request: Request, now_ms: int) -> Request:
+    async def _signed_elsewhere(self, request: Request, hop: Request) -> Request:
         """Whatever goes wrong here, the venue has not heard of the command."""
-        hop = self.encode_countersign(request, now_ms)
         try:
             answer = await self._rest.send(replace(hop, command=True))
             return self.decode_countersign(answer, request)
         except (OutcomeUnknown, ProtocolError) as error:
             raise TransportError(
-                f"not signed, so not sent: {error.detail}",
+                f"not countersigned, so not sent: {error.detail}",
                 venue=self.name,
                 raw=error.raw,
                 request=str(hop),
@@ -546,6 +558,9 @@ class DexCore(Translation):
         return kind, kind.path_of(topic)
 
     async def _stream_for(self, topic: Topic) -> Stream:
+        poller = self.poller() if topic.channel == "book" else None
+        if poller is not None:
+            return await self._polled(poller)
         kind, path = place = self._place_of(topic)
         lease = self._leases.get(place)
         if lease is None:
@@ -562,6 +577,17 @@ class DexCore(Translation):
             self._leases[place] = lease
             if topic.channel == "commands":
                 self.feeds.overhear(lease.client)
+        return lease.client  # type: ignore[no-any-return]
+
+    async def _polled(self, kind: type[Any]) -> Stream:
+        """Whoever reads the books of this object; nobody shares it, as it asks in our name."""
+        lease = self._leases.get((kind, ""))
+        if lease is None:
+            from mpdex.utils.pool import Lease
+
+            poller = kind(self._fetch_book, name=self.name, clock=self.clock, rng=self._rng)
+            await poller.connect()
+            lease = self._leases[kind, ""] = Lease(poller, poller.close)
         return lease.client  # type: ignore[no-any-return]
 
     async def _connect(self, kind: type[Any], url: str) -> Any:

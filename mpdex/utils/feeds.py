@@ -82,6 +82,7 @@ class Feeds:
         fetch_book: a REST snapshot to lay under buffered changes; None where the stream begins
             with one.
         fetch_account: see `AccountSnapshot`.
+        indicative: what is called a book is a quote for a size.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Feeds:
         fetch_book: Callable[[str], Awaitable[BookUpdate]] | None,
         fetch_account: AccountSnapshot,
         clock: Clock,
+        indicative: bool = False,
     ) -> None:
         self.account = Account(venue)
         self.books: dict[str, Book] = {}
@@ -102,6 +104,7 @@ class Feeds:
         self._fetch_book = fetch_book
         self._fetch_account = fetch_account
         self._clock = clock
+        self._indicative = indicative
         self._starting = asyncio.Lock()  # whoever asks for a topic gets it live, not under way
         self._topics: dict[Topic, Stream] = {}
         self._streams: dict[Stream, Callable[[Event], None]] = {}
@@ -137,7 +140,8 @@ class Feeds:
         for topic in fresh:
             stream = await self._stream_for(topic)
             if topic.channel == "book":
-                self.books.setdefault(topic.symbol, Book(topic.symbol))
+                book = Book(topic.symbol, indicative=self._indicative)
+                self.books.setdefault(topic.symbol, book)
             self._attach(stream)
             self._topics[topic] = stream
             try:
