@@ -146,7 +146,8 @@ class Stage:
         self.truth: SimExchange = world.exchanges[self.name]
         self.keys = world.credentials[self.name]
         self.endpoints = world.endpoints[self.name]
-        self.account = next(iter(self.truth.accounts))
+        named = self.keys.get(self.kind.SPEC.account, "")
+        self.account = named if named in self.truth.accounts else next(iter(self.truth.accounts))
         self.coin = suite.coin
         self.symbol = ""
         self.market: Market
