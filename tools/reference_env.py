@@ -23,6 +23,10 @@ PINS: dict[str, tuple[str, ...]] = {
     "pacifica": ("pacifica-python-sdk==0.1.0a2", "ccxt==4.5.90"),
     # with newer websockets the SDK's streams raise TypeError
     "extended": ("x10-python-trading-starknet==2.6.0", "websockets<14", "ccxt==4.5.90"),
+    # one package name, two generations that have nothing in common; the older one imports requests
+    # without asking for it
+    "edgex": ("edgex-python-sdk==2.0.1",),
+    "edgex_v1": ("edgex-python-sdk==0.3.0", "requests"),
     # the curve's authors: judge both sides of every Stark venue
     "stark": ("cairo-lang==0.14.0.1",),
     # its own crypto library has wheels for Python 3.10 only: installed without what it asks for,

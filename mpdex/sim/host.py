@@ -300,7 +300,12 @@ class VenueHost:
             conn.dispose()
             self.venue.close_ws(conn)
             return _cut(request) if isinstance(refused, Lost) else _response(refused)
-        socket = web.WebSocketResponse(autoping=False, autoclose=False, compress=False)
+        socket = web.WebSocketResponse(
+            autoping=False,
+            autoclose=False,
+            compress=False,
+            protocols=self.venue.subprotocols(conn),
+        )
         await socket.prepare(request)
         self.connections[conn.id] = conn
         self._note_private_back(conn)  # where the address says it, no message follows

@@ -243,6 +243,10 @@ class SimVenue(ABC):
         """A handshake on `conn.path`; a reply refuses it (401, 404), None accepts."""
         return None
 
+    def subprotocols(self, conn: SimConnection) -> tuple[str, ...]:
+        """Those that a handshake which has been accepted may choose from."""
+        return ()
+
     def accept_message(self, conn: SimConnection, text: str) -> Json | None:
         """A text frame. The value returned is the direct answer; None: there is none.
 

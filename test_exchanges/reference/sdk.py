@@ -31,11 +31,19 @@ def interpreter(venue: str) -> str:
     return made.stdout.strip()
 
 
-async def play(venue: str, part: str) -> tuple[dict[str, Any], Running]:
-    """The report of one part of the script, and the venue it traded on, stopped."""
-    script, python = FOLDER / f"{venue}_client.py", interpreter(venue)
+async def play(
+    venue: str, part: str, *, environment: str = "", keys: str = "credentials"
+) -> tuple[dict[str, Any], Running]:
+    """The report of one part of the script, and the venue it traded on, stopped.
+
+    Args:
+        environment: whose SDK; the venue's.
+        keys: method of the simulated venue that gives them.
+    """
+    script, python = FOLDER / f"{venue}_client.py", interpreter(environment or venue)
     async with await serve([venue]) as running:
-        given = {"endpoints": running.endpoints[venue], "credentials": running.credentials[venue]}
+        credentials = getattr(running.venues[venue], keys)()
+        given = {"endpoints": running.endpoints[venue], "credentials": credentials}
         environment = {**os.environ, "TZ": "UTC"}
         client = await asyncio.create_subprocess_exec(
             python, str(script), part, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment

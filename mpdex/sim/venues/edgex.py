@@ -306,6 +306,11 @@ class EdgexSim(SimVenue):
             self.private.enter(conn)
         return None
 
+    def subprotocols(self, conn: SimConnection) -> tuple[str, ...]:
+        """Whatever is offered: the SDK, and browsers, put the headers into it once more."""
+        offered = conn.headers.get("sec-websocket-protocol", "").split(",")
+        return tuple(name.strip() for name in offered if name.strip())
+
     def close_ws(self, conn: SimConnection) -> None:
         self.public.forget(conn)
         self.private.leave(conn)
