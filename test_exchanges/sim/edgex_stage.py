@@ -297,7 +297,7 @@ class Stage:
         """
         signer, number = by or self.v2, next(self._numbers)
         price = fields.get("price") or ("2990" if side == "BUY" else "3010")
-        name = str(fields.get("clientOrderId") or f"order-{number}")
+        name = str(fields.get("clientOrderId") or 1000 + number)
         value = fields.get("l2Value") or str(Decimal(price) * Decimal(size))
         fee = (Decimal(value) * Decimal("0.00038")).to_integral_value(ROUND_CEILING)
         now = self.clock.now_ms()

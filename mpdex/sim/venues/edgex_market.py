@@ -134,7 +134,7 @@ class MarketData:
             "fundingMaxRate": "0.000234",
             "fundingMinRate": "-0.000234",
             "fundingRateIntervalMin": str(market.funding_hours * 60),
-            "displayDigitMerge": str(market.tick),
+            "displayDigitMerge": ",".join(str(market.tick * n) for n in (1, 2, 5, 10)),
             "displayMaxLeverage": number(market.max_leverage),
             "displayMinLeverage": "1",
             "displayNewIcon": False,
