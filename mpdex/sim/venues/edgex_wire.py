@@ -2,7 +2,8 @@
 
 No list of codes is published. But for INVALID_CONTRACT_ID, and the results of cancels, the codes
 and sentences here are made up in the same style (UNVERIFIED), as are the HTTP statuses other than
-200: 401 where nobody knows who asks, 404 for a path that is not there, 429 over a limit.
+200: 401 where nobody knows who asks, 403 for somebody else's account, 404 for a path that is not
+there, 429 over a limit.
 
 Source: edgex-1.gitbook.io, "Order API"; read 2026-11-21.
 """
@@ -30,6 +31,7 @@ STATUSES = {
     "INVALID_API_KEY": 401,
     "INVALID_SIGNATURE": 401,
     "INVALID_TIMESTAMP": 401,
+    "ACCOUNT_NO_PERMISSION": 403,
     "NOT_FOUND": 404,
     "TOO_MANY_REQUESTS": 429,
 }
