@@ -26,6 +26,7 @@ SIM_VENUES: dict[str, str] = {
     "treadfi.pacifica": "mpdex.sim.venues.treadfi_pc:TreadfiPcSim",
     "paradex": "mpdex.sim.venues.paradex:ParadexSim",
     "standx": "mpdex.sim.venues.standx:StandxSim",
+    "variational": "mpdex.sim.venues.variational:VariationalSim",
     "extended": "mpdex.sim.venues.extended:ExtendedSim",
     "edgex": "mpdex.sim.venues.edgex:EdgexSim",
 }
