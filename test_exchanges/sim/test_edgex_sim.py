@@ -764,7 +764,8 @@ async def test_what_the_venue_closes_is_marked(stage: Stage) -> None:
     told = events(socket)
     assert rows(told)[-1]["isLiquidate"] is True
     assert rows(told)[-1]["clientOrderId"] == ""
-    assert rows(told, "orderFillTransaction")[0]["isLiquidate"] is True
+    [fill] = rows(told, "orderFillTransaction")
+    assert (fill["isLiquidate"], fill["fillPrice"]) == (True, "2999.995")
 
 
 @staged

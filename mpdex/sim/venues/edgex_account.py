@@ -17,6 +17,7 @@ from mpdex.sim.numerals import number
 from mpdex.sim.payments import FundingTally
 from mpdex.sim.records import ZERO, SimFill, SimMarket, SimOrder, SimPosition
 from mpdex.sim.venues import edgex_crypto as crypto
+from mpdex.sim.venues import edgex_holdings as holdings
 from mpdex.sim.venues import edgex_render as render
 from mpdex.sim.venues import edgex_truth as truth
 from mpdex.sim.venues import edgex_wire as wire
@@ -188,7 +189,7 @@ class AccountData:
         position = self._exchange.position(account, symbol)
         market, generation = self._where(account, symbol)
         record = self._positions.record(account, symbol)
-        return render.render_position(position, record, generation, market)
+        return holdings.render_position(position, record, generation, market)
 
     def render_positions(self, account: str) -> list[dict[str, Json]]:
         held = self._exchange.positions(account)
@@ -210,7 +211,7 @@ class AccountData:
                 for position in self._exchange.positions(account)
             ],
             "collateralAssetModelList": [
-                render.render_collateral_asset(account, self._purse(account))
+                holdings.render_collateral_asset(account, self._purse(account))
             ],
             "oraclePriceList": [],
         }
@@ -218,13 +219,13 @@ class AccountData:
     def _render_position_asset(self, position: SimPosition) -> dict[str, Json]:
         market, generation = self._where(position.account, position.symbol)
         record = self._positions.record(position.account, position.symbol)
-        return render.render_position_asset(position, record, generation, market)
+        return holdings.render_position_asset(position, record, generation, market)
 
-    def _purse(self, account: str) -> render.Purse:
+    def _purse(self, account: str) -> holdings.Purse:
         exchange, ledger = self._exchange, self._exchange.ledger
         equity, tied = exchange.equity(account), ledger.initial_margin(account)
         held = exchange.positions(account)
-        return render.Purse(
+        return holdings.Purse(
             equity,
             tied,
             equity - tied - exchange.free(account),
@@ -236,7 +237,7 @@ class AccountData:
         held = self._exchange.positions(account)
         opened = sum((p.size * p.entry for p in held), ZERO)
         cash = self._exchange.accounts[account].cash
-        return render.render_collateral(account, cash, opened, self._positions.flows(account))
+        return holdings.render_collateral(account, cash, opened, self._positions.flows(account))
 
     def _render_payment(self, position: SimPosition, received: Decimal) -> dict[str, Json]:
         """A position's transaction of funding."""
@@ -289,7 +290,7 @@ class AccountData:
             for symbol, leverage in own.leverage.items()
         }
         changed = self._positions.flows(account).changed_ns
-        return render.render_account(account, leverages, self._exchange.fees, changed)
+        return holdings.render_account(account, leverages, self._exchange.fees, changed)
 
     def update_leverage(self, account: str, value: Json) -> Json:
         """Raises: Refusal."""
