@@ -216,7 +216,7 @@ class EdgexSim(SimVenue):
             keys = crypto.throwaway_keys(account)
             shown = (headers.get("x-edgex-api-key"), headers.get("x-edgex-passphrase"))
             if shown != (keys.api_key, keys.passphrase):
-                raise Refusal("INVALID_API_KEY")
+                raise Refusal(wire.STRANGER)
             good = crypto.is_hmac_of(keys.secret, text, headers.get("x-edgex-signature", ""))
         late = abs(self.clock.now_ms() - int(stamp)) if _is_number(stamp) else TIMELY_MS + 1
         if late > TIMELY_MS:

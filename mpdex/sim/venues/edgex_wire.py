@@ -27,8 +27,9 @@ TIFS: Mapping[str, TimeInForce] = {
 }
 LARGEST_NONCE = 2**32 - 1
 
+STRANGER = "INVALID_API_KEY"
 STATUSES = {
-    "INVALID_API_KEY": 401,
+    STRANGER: 401,
     "INVALID_SIGNATURE": 401,
     "INVALID_TIMESTAMP": 401,
     "ACCOUNT_NO_PERMISSION": 403,
@@ -36,7 +37,7 @@ STATUSES = {
     "TOO_MANY_REQUESTS": 429,
 }
 MESSAGES: Mapping[str, str] = {
-    "INVALID_API_KEY": "api key or passphrase is invalid",
+    STRANGER: "api key or passphrase is invalid",
     "INVALID_SIGNATURE": "signature is invalid",
     "INVALID_TIMESTAMP": "timestamp is expired",
     "ACCOUNT_NO_PERMISSION": "account has no permission",
