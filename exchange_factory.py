@@ -52,6 +52,10 @@ VENUES: dict[str, Entry] = {
         extra="treadfi",
         symbol=lambda coin, _: f"{coin}:PERP-USDC",  # the guide has no row for it
     ),
+    "standx": Entry("wrappers.standx:StandxExchange", extra="standx"),
+    "paradex": Entry("wrappers.paradex:ParadexExchange", extra="paradex"),
+    "edgex": Entry("wrappers.edgex:EdgexExchange", extra="edgex"),
+    "extended": Entry("wrappers.extended:ExtendedExchange", extra="extended"),
 }
 
 # The two tables below cover every venue of the developer guide; a spelling is only a spelling:
@@ -61,6 +65,7 @@ SYMBOL_FORMATS: dict[str, SymbolFormat] = {
     "grvt": lambda coin, _: f"{coin}_USDT_Perp",
     "paradex": lambda coin, _: f"{coin}-USD-PERP",
     "edgex": lambda coin, _: f"{coin}USD",
+    "extended": lambda coin, _: f"{coin}-USD",
     "backpack": lambda coin, _: f"{coin}_USDC_PERP",
     "treadfi.hyperliquid": lambda coin, _: f"{coin}:PERP-USDC",
     "variational": lambda coin, _: coin,

@@ -31,6 +31,7 @@ SUITE: dict[str, tuple[str, bool]] = {
     "sign.evm": ("bench.sign:evm", False),
     "sign.ed25519": ("bench.sign:ed25519", False),
     "sign.lighter": ("bench.sign:lighter", False),
+    "sign.stark": ("bench.sign:stark", False),
     "sign.counts": ("bench.sign:counts", True),
     "book.apply": ("bench.book:apply", False),
     "book.frame": ("bench.book:frame", False),

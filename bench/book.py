@@ -20,11 +20,14 @@ from bench.frames import (
     Market,
     backpack_book,
     book_updates,
+    edgex_book,
+    extended_book,
     grvt_book,
     hyperliquid_book,
     lighter_book,
     make_market,
     pacifica_book,
+    standx_book,
 )
 from bench.harness import Row, side_by_side
 from bench.parties import SYMBOLS, VENUES, credentials, exchange, market_list
@@ -306,6 +309,52 @@ class _PacificaFrame(_Plain):
     data: _PacificaData
 
 
+class _ExtendedLevel(_Plain):
+    p: str
+    c: str
+
+
+class _ExtendedData(_Plain):
+    b: list[_ExtendedLevel]
+    a: list[_ExtendedLevel]
+
+
+class _ExtendedFrame(_Plain):
+    data: _ExtendedData
+    seq: int
+
+
+class _EdgexLevel(_Plain):
+    price: str
+    size: str
+
+
+class _EdgexRecord(_Plain):
+    startVersion: str
+    endVersion: str
+    bids: list[_EdgexLevel]
+    asks: list[_EdgexLevel]
+
+
+class _EdgexContent(_Plain):
+    data: list[_EdgexRecord]
+
+
+class _EdgexFrame(_Plain):
+    content: _EdgexContent
+
+
+class _StandxData(_Plain):
+    symbol: str
+    bids: list[tuple[str, str]]
+    asks: list[tuple[str, str]]
+
+
+class _StandxFrame(_Plain):
+    data: _StandxData
+    seq: int
+
+
 class _Spelling(NamedTuple):
     """How a venue writes a market, by its name on the wire; and the least that reads a frame."""
 
@@ -324,6 +373,9 @@ _SPELLINGS = {
     "lighter": _Spelling(lighter_book, _LighterFrame),
     "pacifica": _PACIFICA,
     "treadfi.pacifica": _PACIFICA,
+    "extended": _Spelling(extended_book, _ExtendedFrame),
+    "standx": _Spelling(standx_book, _StandxFrame),
+    "edgex": _Spelling(edgex_book, _EdgexFrame),
 }
 
 

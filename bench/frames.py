@@ -8,7 +8,8 @@ Some venues tell what changed, others the whole book each time, as far as they s
 
 Sources of the formats: api-docs.grvt.io, "Orderbook" stream; docs.backpack.exchange, "Depth"
 stream; hyperliquid.gitbook.io, "l2Book"; apidocs.lighter.xyz, "Order Book"; docs.pacifica.fi,
-"Orderbook"; read 2026-11-21.
+"Orderbook"; api.docs.extended.exchange, "Order book stream", and frames of 2026-09-28;
+docs.standx.com, "Subscribe to Depth Book"; edgex-1.gitbook.io, "WebSocket API"; read 2026-11-21.
 """
 
 from __future__ import annotations
@@ -201,6 +202,72 @@ def pacifica_book(market: Market, symbol: str) -> list[bytes]:
             }
         )
         for number, sides in enumerate(_whole(market, 10), FIRST + 1)
+    ]
+
+
+def standx_book(market: Market, symbol: str) -> list[bytes]:
+    """`depth_book`: twenty of each side after each change; here the best comes last."""
+    return [
+        _encode(
+            {
+                "seq": number,
+                "channel": "depth_book",
+                "symbol": symbol,
+                "data": {"asks": sides[1][::-1], "bids": sides[0][::-1], "symbol": symbol},
+            }
+        )
+        for number, sides in enumerate(_whole(market, 20), FIRST + 1)
+    ]
+
+
+def extended_book(market: Market, symbol: str) -> list[bytes]:
+    """`DELTA`: what came or went (here always one coin), and the size after it."""
+    return [
+        _encode(
+            {
+                "type": "DELTA",
+                "data": {
+                    "t": "DELTA",
+                    "m": symbol,
+                    "b": [{"q": "1.0000", "p": price, "c": size} for price, size in bids],
+                    "a": [{"q": "1.0000", "p": price, "c": size} for price, size in asks],
+                    "d": "f",
+                },
+                "ts": START_MS + number,
+                "seq": number,
+            }
+        )
+        for number, (bids, asks) in enumerate(market.changes, FIRST + 1)
+    ]
+
+
+def edgex_book(market: Market, contract: str) -> list[bytes]:
+    """`depth`: changes; each starts with the last number of the one before."""
+    channel = f"depth.{contract}.200"
+    return [
+        _encode(
+            {
+                "type": "quote-event",
+                "channel": channel,
+                "content": {
+                    "channel": channel,
+                    "dataType": "changed",
+                    "data": [
+                        {
+                            "startVersion": str(number - 1),
+                            "endVersion": str(number),
+                            "level": 200,
+                            "contractId": contract,
+                            "contractName": "ETHUSDC",
+                            "asks": [{"price": price, "size": size} for price, size in asks],
+                            "bids": [{"price": price, "size": size} for price, size in bids],
+                            "depthType": "CHANGED",
+                        }
+                    ],
+                },
+            }
+        )
+        for number, (bids, asks) in enumerate(market.changes, FIRST + 1)
     ]
 
 

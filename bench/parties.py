@@ -3,7 +3,9 @@
 The listings are the smallest that the wrappers read, with the names and spellings that the venues
 document (api-docs.grvt.io, "Get Instruments"; docs.backpack.exchange, "Get markets";
 hyperliquid.gitbook.io, "Perpetuals"; apidocs.lighter.xyz, "orderBookDetails"; docs.pacifica.fi,
-"Get market info"; read 2026-11-21). The keys count from 1 to 32 and belong to nobody.
+"Get market info"; docs.paradex.trade, "Markets"; api.docs.extended.exchange, "Get markets";
+docs.standx.com, "Query Symbol Info"; edgex-1.gitbook.io, "Get Meta Data"; read 2026-11-21). The
+keys count from 1 to 32 and belong to nobody.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ COIN = "ETH"
 # In the order in which they were finished; the first two are the pair that hedges.
 VENUES = (
     *("grvt", "backpack", "hyperliquid", "superstack", "treadfi.hyperliquid"),
-    *("lighter", "pacifica", "treadfi.pacifica"),
+    *("lighter", "pacifica", "treadfi.pacifica", "paradex", "extended", "standx", "edgex"),
 )
 SYMBOLS = {venue: symbol_create(venue, COIN) for venue in VENUES}
 
@@ -82,6 +84,70 @@ INFO = {
     "min_order_size": "10",
     "max_leverage": 50,
 }
+CHAIN = {"starknet_chain_id": "PRIVATE_SN_PARACLEAR_MAINNET"}
+PERPETUAL = {
+    "symbol": SYMBOLS["paradex"],
+    "base_currency": "ETH",
+    "quote_currency": "USD",
+    "asset_kind": "PERP",
+    "order_size_increment": "0.001",
+    "price_tick_size": "0.01",
+    "min_notional": "10",
+}
+ETH_USD = {
+    "name": SYMBOLS["extended"],
+    "type": "PERPETUAL",
+    "assetName": "ETH",
+    "collateralAssetName": "USD",
+    "active": True,
+    "isRfq": False,
+    "status": "ACTIVE",
+    "tradingConfig": {
+        "minOrderSize": "0.01",
+        "minOrderSizeChange": "0.001",
+        "minPriceChange": "0.1",
+        "maxLeverage": "50.00",
+        "limitPriceCap": "0.05",
+        "limitPriceFloor": "0.05",
+    },
+    "l2Config": {
+        "type": "STARKX",
+        "collateralId": "0x1",
+        "syntheticId": "0x4554482d3800000000000000000000",
+        "syntheticResolution": 100_000_000,
+        "collateralResolution": 1_000_000,
+    },
+}
+ETH_RATES = {"market": SYMBOLS["extended"], "makerFeeRate": "0", "takerFeeRate": "0.00025"}
+SYMBOL_INFO = {
+    "symbol": SYMBOLS["standx"],
+    "base_asset": "ETH",
+    "quote_asset": "DUSD",
+    "price_tick_decimals": 1,
+    "qty_tick_decimals": 3,
+    "min_order_qty": "0.002",
+    "maker_fee": "0.0001",
+    "taker_fee": "0.0004",
+    "enabled": True,
+}
+CONTRACT = {
+    "contractId": "30000002",
+    "contractName": "ETHUSDC",
+    "baseCoinId": "1002",
+    "quoteCoinId": "1000",
+    "tickSize": "0.01",
+    "stepSize": "0.01",
+    "minOrderSize": "0.01",
+    "defaultTakerFeeRate": "0.00038",
+    "defaultMakerFeeRate": "0.00018",
+    "enableTrade": True,
+    "resolution": "1000000000",
+}
+METADATA = {
+    "global": {"nativeChainId": "3343", "contractAddress": "0x" + "11" * 20},
+    "coinList": [{"coinId": "1000", "coinName": "USDC", "resolution": "1000000"}],
+    "contractList": [CONTRACT],
+}
 _HYPERLIQUID: list[Json] = [PERPS, SPOTS]
 _PACIFICA: list[Json] = [{"success": True, "data": [INFO]}]
 # venue -> what its requests for markets are answered with
@@ -94,6 +160,10 @@ ANSWERS: dict[str, list[Json]] = {
     "lighter": [{"order_book_details": [DETAILS]}],
     "pacifica": _PACIFICA,
     "treadfi.pacifica": _PACIFICA,
+    "paradex": [CHAIN, {"results": [PERPETUAL]}],
+    "extended": [{"status": "OK", "data": [entry]} for entry in (ETH_USD, ETH_RATES)],
+    "standx": [[SYMBOL_INFO]],
+    "edgex": [{"code": "SUCCESS", "data": METADATA}],
 }
 
 
@@ -111,6 +181,18 @@ def _backpack() -> dict[str, str]:
     }
 
 
+def _extended() -> dict[str, str]:
+    from fast_stark_crypto import get_public_key
+
+    key = int(SEED.hex(), 16)
+    return {
+        "api_key": "bench",
+        "private_key": hex(key),
+        "public_key": hex(get_public_key(key)),
+        "vault": "10001",
+    }
+
+
 _KEYS: dict[str, Callable[[], dict[str, str]]] = {
     "grvt": _grvt,
     "backpack": _backpack,
@@ -124,6 +206,16 @@ _KEYS: dict[str, Callable[[], dict[str, str]]] = {
     },
     "pacifica": lambda: {"account": PACIFICA_ACCOUNT, "private_key": PACIFICA_SEED},
     "treadfi.pacifica": lambda: {"account_name": "bench", "account": PACIFICA_ACCOUNT},
+    "paradex": lambda: {"account_address": "0x" + SEED[1:].hex(), "private_key": SEED.hex()},
+    "extended": _extended,
+    "standx": lambda: {"token": "bench", "request_private_key": PACIFICA_SEED},
+    "edgex": lambda: {
+        "account_id": ACCOUNT,
+        "api_key": "bench",
+        "passphrase": "bench",
+        "secret": "bench",
+        "signer_private_key": SEED.hex(),
+    },
 }
 
 

@@ -1,8 +1,10 @@
 """From an order in our words to the bytes of the request, beside one curve call and one hash.
 
-The floor is what no implementation can avoid: for GRVT and Hyperliquid one recoverable secp256k1
-signature of one Keccak-256 digest, for Backpack and Pacifica one Ed25519 signature of a text of the
-same length and one SHA-256 of it; for Lighter the venue's own library, of which there is no other.
+The floor is what no implementation can avoid: for GRVT, Hyperliquid and EdgeX one recoverable
+secp256k1 signature of one Keccak-256 digest, for Backpack, Pacifica and StandX one Ed25519
+signature of a text of the same length and one SHA-256 of it, for Paradex the nine Pedersen hashes
+and the one signature on the Stark curve of that very order, for Extended its one order hash and its
+one signature there; for Lighter the venue's own library, of which there is no other.
 "signer" is the proof alone, "whole" is everything from `OrderRequest` to the signed body.
 """
 
@@ -14,8 +16,9 @@ import itertools
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
@@ -24,15 +27,21 @@ from bench.parties import SEED, exchange, first_id, market, order, sign_one
 
 NOW_NS = 1_790_000_000 * 10**9
 NOW_MS = NOW_NS // 10**6
-HASHES = {"grvt": 4, "backpack": 0, "hyperliquid": 3, "pacifica": 0}  # of one order
+# Of one order.
+HASHES = {"grvt": 4, "backpack": 0, "hyperliquid": 3, "pacifica": 0, "standx": 0, "edgex": 3}
+PEDERSENS = {"paradex": 9}  # of one order
+ORDER_HASHES = {"extended": 1}
 TARGETS = {"signer": 1.5, "whole": 2.5}
+TARGETS_THREE_HASHES = {"signer": 1.8, "whole": 2.5}
 TARGETS_ED25519 = {"signer": 1.3, "whole": 2.0}
+TARGET_STARK = 1.25  # whole
+TARGET_ORDER_HASH = 1.1  # whole, where the library hashes a whole order
 TARGETS_BASE58 = {"signer": 1.6, "whole": 2.0}  # the signature is written in Base58
 
 
 def evm() -> list[Row]:
-    """GRVT and Hyperliquid."""
-    return [*_grvt(), *_hyperliquid()]
+    """GRVT, Hyperliquid and EdgeX."""
+    return [*_grvt(), *_hyperliquid(), *_edgex()]
 
 
 def _grvt() -> list[Row]:
@@ -65,6 +74,30 @@ def _hyperliquid() -> list[Row]:
     return side_by_side("sign.evm", _one_secp256k1(), candidates, _named("hyperliquid", TARGETS))
 
 
+def _edgex() -> list[Row]:
+    """The HMAC of the request is in the whole, and no part of the order's own proof."""
+    from wrappers.edgex_auth import Amounts
+    from wrappers.edgex_v2 import terms_of
+
+    dex = exchange("edgex")
+    whole = _whole(dex, itertools.count(first_id("edgex")))
+    fields = dex.encode_order(order("edgex", 7), market(dex), NOW_NS).json
+    value, fee = Decimal(fields["l2Value"]), Decimal(fields["l2LimitFee"])
+    units = int(Decimal(fields["size"]) * 10**9), int(value * 10**6), int(fee * 10**6)
+    amounts, terms = Amounts(*units, value, fee), terms_of(market(dex)["raw"])
+    nonce, until_ms, auth = int(fields["l2Nonce"]), int(fields["expireTime"]), dex._auth
+
+    def signer() -> str:
+        hashed = auth.hash_order(amounts, terms, False, nonce, until_ms)
+        return auth.prove(terms.domain, hashed)
+
+    if signer() != fields["l2Signature"]:
+        raise RuntimeError("sign.evm: the signature is not that of the order")
+    candidates = {"edgex signer": signer, "edgex whole": whole}
+    targets = _named("edgex", TARGETS_THREE_HASHES)
+    return side_by_side("sign.evm", _one_secp256k1(), candidates, targets)
+
+
 def _one_secp256k1() -> Callable[[], object]:
     from coincurve import PrivateKey
     from sha3 import keccak_256
@@ -75,8 +108,8 @@ def _one_secp256k1() -> Callable[[], object]:
 
 
 def ed25519() -> list[Row]:
-    """Backpack and Pacifica."""
-    return [*_backpack(), *_pacifica()]
+    """Backpack, Pacifica and StandX."""
+    return [*_backpack(), *_pacifica(), *_standx()]
 
 
 def _backpack() -> list[Row]:
@@ -121,6 +154,26 @@ def _pacifica() -> list[Row]:
     return side_by_side("sign.ed25519", _one_ed25519(text), candidates, targets)
 
 
+def _standx() -> list[Row]:
+    from wrappers.standx_auth import proof, signing_text
+
+    dex = exchange("standx")
+    dex.make_session(NOW_MS)
+    whole = _whole(dex, itertools.count(first_id("standx")))
+    request = dex.encode_order(order("standx", 7), market(dex), NOW_NS)
+    headers = dex.sign(request, NOW_MS).headers
+    text = signing_text(request.body, headers["x-request-id"], headers["x-request-timestamp"])
+    _check_ed25519(base64.b64decode(headers["x-request-signature"]), text)
+    key, name = dex._pair.key, headers["x-request-id"]
+
+    def signer() -> object:
+        return proof(key, request.body, name, NOW_MS)
+
+    candidates = {"standx signer": signer, "standx whole": whole}
+    targets = _named("standx", TARGETS_ED25519)
+    return side_by_side("sign.ed25519", _one_ed25519(text), candidates, targets)
+
+
 def _one_ed25519(text: bytes) -> Callable[[], object]:
     from nacl import bindings
 
@@ -157,6 +210,70 @@ def lighter() -> list[Row]:
     return side_by_side("sign.lighter", floor, {"lighter whole": whole}, {"lighter whole": 1.03})
 
 
+def stark() -> list[Row]:
+    """Paradex and Extended."""
+    return [*_paradex(), *_extended()]
+
+
+def _extended() -> list[Row]:
+    dex = exchange("extended")
+    whole = _whole(dex, itertools.count(first_id("extended")))
+    candidates, targets = {"extended whole": whole}, {"extended whole": TARGET_ORDER_HASH}
+    return side_by_side("sign.stark", _one_order_hash(dex), candidates, targets)
+
+
+def _one_order_hash(dex: Any) -> Callable[[], object]:
+    """The library's two calls of one order, with the same arguments, and nothing else."""
+    from fast_stark_crypto import fast_stark_crypto as native
+
+    hash_order, sign = native.rs_get_order_msg, native.rs_sign_message
+    hashed: list[tuple[str, ...]] = []
+
+    def catch(*arguments: str) -> str:
+        hashed.append(arguments)
+        result: str = hash_order(*arguments)
+        return result
+
+    with patch.object(dex._auth, "_hash_order", catch):
+        _whole(dex, itertools.count(first_id("extended")))()
+    [arguments] = hashed
+    key = f"0x{SEED.hex()}"
+    return lambda: sign(key, hash_order(*arguments))
+
+
+def _paradex() -> list[Row]:
+    dex = exchange("paradex")
+    whole = _whole(dex, itertools.count(first_id("paradex")))
+    candidates, targets = {"paradex whole": whole}, {"paradex whole": TARGET_STARK}
+    return side_by_side("sign.stark", _same_on_the_curve(whole), candidates, targets)
+
+
+def _same_on_the_curve(whole: Callable[[], Any]) -> Callable[[], object]:
+    """The library's calls of one order, with the same arguments, and nothing else."""
+    import fast_stark_crypto as library
+
+    hashed: list[tuple[int, int]] = []
+    hash_pair, sign = library.pedersen_hash, library.sign
+
+    def catch(first: int, second: int) -> int:
+        hashed.append((first, second))
+        result: int = hash_pair(first, second)
+        return result
+
+    with patch.object(library, "pedersen_hash", catch):
+        whole()
+    if len(hashed) != PEDERSENS["paradex"]:
+        raise RuntimeError(f"sign.stark: {len(hashed)} hashes of an order")
+    key, message = int(SEED.hex(), 16), hash_pair(*hashed[-1])
+
+    def floor() -> object:
+        for pair in hashed:
+            hash_pair(*pair)
+        return sign(key, message)
+
+    return floor
+
+
 def counts() -> list[Row]:
     """Curve calls, hashes and key objects of one order, the keys being warm."""
     rows = [count("sign.counts", "lighter: modules of its SDK", _sdk_modules(), 0, "modules")]
@@ -167,6 +284,14 @@ def counts() -> list[Row]:
             _exactly("sign.counts", f"{venue}: keccak calls", found["keccak"], hashes),
             _exactly("sign.counts", f"{venue}: key objects built", found["keys"], 0),
         ]
+    for name, wanted in (("Pedersen", PEDERSENS), ("order hash", ORDER_HASHES)):
+        for venue, hashes in wanted.items():
+            found = _count_one(venue)
+            rows += [
+                _exactly("sign.counts", f"{venue}: curve calls", found["curve"], 1),
+                _exactly("sign.counts", f"{venue}: {name} calls", found[name], hashes),
+                _exactly("sign.counts", f"{venue}: key objects built", found["keys"], 0),
+            ]
     return rows
 
 
@@ -202,7 +327,7 @@ def _counted(found: Counter[str]) -> Iterator[None]:
 
     from mpdex.utils import hyperliquid_signing
     from mpdex.utils.signing import eip712
-    from wrappers import grvt_auth
+    from wrappers import edgex_v2, grvt_auth
 
     grvt_auth.signer.cache_clear()
 
@@ -221,6 +346,7 @@ def _counted(found: Counter[str]) -> Iterator[None]:
         patch.object(coincurve, "PrivateKey", Key),
         patch.object(eip712, "keccak256", keccak),
         patch.object(grvt_auth, "keccak256", keccak),
+        patch.object(edgex_v2, "keccak256", keccak),
         patch.object(hyperliquid_signing, "keccak256", keccak),
         patch.object(bindings, "crypto_sign", _wrapped(found, "curve", bindings.crypto_sign)),
         patch.object(
@@ -228,9 +354,28 @@ def _counted(found: Counter[str]) -> Iterator[None]:
             "crypto_sign_seed_keypair",
             _wrapped(found, "keys", bindings.crypto_sign_seed_keypair),
         ),
+        _counted_stark(found),
     ):
         yield
     grvt_auth.signer.cache_clear()
+
+
+@contextmanager
+def _counted_stark(found: Counter[str]) -> Iterator[None]:
+    import fast_stark_crypto as library
+    from fast_stark_crypto import fast_stark_crypto as native
+
+    names = (
+        (library, "pedersen_hash", "Pedersen"),
+        (native, "rs_get_order_msg", "order hash"),
+        (library, "sign", "curve"),
+        (library, "get_public_key", "keys"),
+    )
+    with ExitStack() as patches:
+        for module, function, name in names:
+            counted = _wrapped(found, name, getattr(module, function))
+            patches.enter_context(patch.object(module, function, counted))
+        yield
 
 
 def _wrapped(found: Counter[str], name: str, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -154,6 +154,9 @@ class PaperVenue:
     async def get_orderbook(self, symbol: str, depth: int = 10) -> OrderBook:
         return await self._dex.get_orderbook(symbol, depth)
 
+    def size_book(self, symbol: str, size: Number) -> None:
+        self._dex.size_book(symbol, size)
+
     async def start_streams(self, topics: Sequence[Topic]) -> None:
         """Subscribes to the public ones; the private ones are ours."""
         await self._dex.start_streams([t for t in topics if t.channel not in PRIVATE])

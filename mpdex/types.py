@@ -141,12 +141,16 @@ class Collateral(TypedDict):
 
 
 class OrderBook(TypedDict):
-    """Best first on both sides; (price, size)."""
+    """Best first on both sides; (price, size).
+
+    `indicative`: no orders rest there; it is what the venue quotes for one size, a level a side.
+    """
 
     symbol: str
     bids: list[tuple[Decimal, Decimal]]
     asks: list[tuple[Decimal, Decimal]]
     timestamp_ms: int | None
+    indicative: bool
 
 
 class BBO(TypedDict):
@@ -203,7 +207,10 @@ class Symbols(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
-    """An order on the venue's grid, ready to be encoded. `price` None: a market order."""
+    """An order on the venue's grid, ready to be encoded. `price` None: a market order.
+
+    `mark`: the mark price, in a market order on a venue that signs one (`market_signs_mark`).
+    """
 
     symbol: str
     side: Side
@@ -214,6 +221,7 @@ class OrderRequest:
     reduce_only: bool = False
     time_in_force: TimeInForce = TimeInForce.GTC
     slippage_bps: Decimal | None = None
+    mark: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,23 +337,34 @@ class VenueSpec:
         limits: scope -> Limit. A scope not named here is not limited.
         errors: HTTP status or the venue's code -> class of ours.
         order_route: the one route of order commands.
+        countersigner: key of the endpoint that gives what commands lack before they can be sent: a
+            signature with a key that it holds, or a quote; "": nothing is lacking.
+        countersign_bound_ms: after which what it gave is too old; None: as old as a request may be.
         client_id: form of a client order id.
         market_bound_bps: the venue has no market orders: one is sent as an immediate limit order at
             most so far beyond the mark price, or `slippage_bps` where the caller gives that.
             None: the venue has them.
+        market_signs_mark: a market order is signed with a bound that is made of the mark price.
+        no_spot: why spot symbols are refused, on a venue whose spot markets are out of reach.
         request_bound_ms: after which the venue refuses a late order request; None: no such bound.
         immediate_bound_ms: the same for an order that must trade at once, where it is shorter.
+        impersonates: the browser whose handshake and headers requests show, where a wall in front
+            of the venue lets nothing else through; "": requests are what they are.
+        indicative_books: what it calls a book is a quote for a size; see `OrderBook`.
         fragile: the venue imitates a browser and may break without notice; never a primary.
         order_book: name of the book it trades on, where several venues share one; "": its own.
         reports_unfilled_ioc: the private stream tells of an immediate order that found nothing.
         reports_dropped: an order that is refused after its acknowledgement shows with its reason;
             False: it may vanish without a record.
         reads_lag_ms: for how long after its acknowledgement what a command did may not show yet.
+        lists_ended: the list of open orders goes on for a while with what has ended, so each of it
+            is asked for by itself.
         canary: "full": an order that cannot fill proves that orders work; "weak": there is no such
             order (request for quote), and only the account is read back.
         session_hosts: of `endpoints`, those that the session is shown to, where others are
             somebody else's; empty: all.
         keeps_session: the session is kept in a file and tried again by the next run.
+        silent_methods: HTTP methods of commands that an empty 200 acknowledges.
     """
 
     name: str
@@ -358,26 +377,37 @@ class VenueSpec:
     errors: Mapping[int | str, type[Exception]] = field(default_factory=dict)
     order_route: Literal["rest", "ws"] = "rest"
     countersigner: str = ""
+    countersign_bound_ms: int | None = None
     client_id: ClientIdForm = ClientIdForm(1, 2**48 - 1)
     market_bound_bps: Decimal | None = None
+    market_signs_mark: bool = False
+    no_spot: str = ""
     request_bound_ms: int | None = None
     immediate_bound_ms: int | None = None
+    impersonates: str = ""
+    indicative_books: bool = False
     fragile: bool = False
     order_book: str = ""
     reports_unfilled_ioc: bool = True
     reports_dropped: bool = True
     reads_lag_ms: int = 0
+    lists_ended: bool = False
     canary: Literal["full", "weak"] = "full"
     session_hosts: frozenset[str] = frozenset()
     keeps_session: bool = False
+    silent_methods: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a login gave: headers for every private request and handshake. Never printed."""
+    """What a login gave: headers for every private request and handshake. Never printed.
+
+    `key`: what signs in its name, where a session has a key of its own; it stays in memory.
+    """
 
     headers: Mapping[str, str] = field(repr=False)
     expires_ms: int | None = None
+    key: Any = field(default=None, repr=False, compare=False)
 
 
 class Challenge(NamedTuple):

@@ -210,7 +210,10 @@ async def _start_streams(seen: Inspection, role: Role) -> None:
     if role == "primary" and "fills" not in account:
         text = f"{venue.SPEC.name} does not stream own fills; use it as --hedge only"
         seen.found.refuse("streams", text, role)
+    # As deep as the gates look: where a venue quotes for a size, there is no more to see.
+    depth = seen.config.size / seen.config.limits.depth_share
     try:
+        venue.size_book(reading.market["symbol"], depth)
         await venue.start_streams(topics)
     except MpdexError as error:
         seen.found.refuse("streams", str(error), role)

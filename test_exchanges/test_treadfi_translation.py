@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from mpdex.errors import (
     MissingCredentials,
     OrderNotFound,
     OrderRejected,
-    OutcomeUnknown,
     PrecisionRefused,
     ProtocolError,
     RateLimited,
@@ -34,7 +32,6 @@ from mpdex.types import (
     CancelRequest,
     Lane,
     Market,
-    Order,
     OrderRequest,
     OrderStatus,
     Request,
@@ -53,7 +50,6 @@ from mpdex.utils.common_treadfi import (
 )
 from mpdex.utils.rest import Answer
 from mpdex.utils.treadfi_base import LoginStep, whole_leverage
-from mpdex.utils.treadfi_parents import AFTER_MS, BEFORE_MS, ParentLog, ParentOrders
 from wrappers.treadfi_hl import TreadfiHlExchange
 from wrappers.treadfi_hl_ws_client import TreadfiHlMarketClient, TreadfiHlPositionClient
 from wrappers.treadfi_pc import TreadfiPcExchange
@@ -544,131 +540,10 @@ def test_streams_are_the_market_and_positions(hl: TreadfiHlExchange) -> None:
     assert hl.stream_channels == {"book", "bbo", "mark", "positions"}
 
 
-# --------------------------------------------------------------------------- what is kept of orders
-
-
-def row(number: int, at_ms: int = NOW_MS, **over: Any) -> Order:
-    told = decode_order({**ROW, "id": f"id-{number}", "limit_price": "3001"}, None)
-    return {**told, "timestamp_ms": at_ms, "size": D("0.5"), **over}  # type: ignore[typeddict-item]
-
-
-def sent(client_id: str = "c", **over: Any) -> OrderRequest:
-    return meant(client_id=client_id, **{"price": D(3001), **over})
-
-
-@pytest.fixture
-def parents() -> ParentOrders:
-    kept = ParentOrders("v")
-    kept.note(sent(), NOW_MS)
-    return kept
-
-
-def test_the_one_row_that_fits_is_the_order(parents: ParentOrders) -> None:
-    found = parents.find("c", [row(1), row(2, side="sell"), row(3, size=D(1))])
-    assert found is not None
-    assert (found["id"], found["client_order_id"]) == ("id-1", "c")
-    assert (parents.order_id_of("c"), parents.client_id_of("id-1")) == ("id-1", "c")
-
-
-@pytest.mark.parametrize(
-    "over",
-    [
-        {"side": "sell"},
-        {"size": D("0.6")},
-        {"price": D(3002)},
-        {"price": None},
-        {"symbol": "BTC:PERP-USDC"},
-        {"at_ms": NOW_MS - BEFORE_MS - 1},
-        {"at_ms": NOW_MS + AFTER_MS + 1},
-        {"timestamp_ms": None},
-    ],
-    ids=str,
-)
-def test_what_differs_is_not_the_order(parents: ParentOrders, over: dict[str, Any]) -> None:
-    assert parents.find("c", [row(1, **over)]) is None
-    assert parents.order_id_of("c") == ""
-
-
-def test_two_rows_that_fit_are_not_told_apart(parents: ParentOrders) -> None:
-    with pytest.raises(OutcomeUnknown, match="id-1, id-2") as caught:
-        parents.find("c", [row(1), row(2)])
-    assert caught.value.client_order_id == "c"
-
-
-def test_one_row_for_two_orders_is_neither(parents: ParentOrders) -> None:
-    parents.note(sent("d"), NOW_MS + 1000)
-    with pytest.raises(OutcomeUnknown):
-        parents.find("c", [row(1)])
-    assert parents.find("c", []) is None
-    parents.forget("d")
-    assert parents.find("c", [row(1)]) is not None
-
-
-def test_a_row_that_is_named_already_is_no_candidate(parents: ParentOrders) -> None:
-    parents.note(sent("d"), NOW_MS)
-    parents.name("d", "id-1")
-    found = parents.find("c", [row(1), row(2)])
-    assert found is not None
-    assert found["id"] == "id-2"
-
-
-def test_an_order_long_before_is_no_rival(parents: ParentOrders) -> None:
-    parents.note(sent("d"), NOW_MS - BEFORE_MS - AFTER_MS - 1)
-    assert parents.find("c", [row(1)]) is not None
-
-
-def test_an_order_of_an_earlier_run_is_ruled_out_or_not(parents: ParentOrders) -> None:
-    parents.rule_out("old", NOW_MS, PAIR, [row(1, NOW_MS + AFTER_MS + 1)])
-    parents.rule_out("old", NOW_MS, "BTC:PERP-USDC", [row(1)])
-    with pytest.raises(OutcomeUnknown, match="id-1"):
-        parents.rule_out("old", NOW_MS, PAIR, [row(1, side="sell")])
-    parents.name("c", "id-1")
-    parents.rule_out("old", NOW_MS, PAIR, [row(1)])
-
-
-def test_what_is_kept_is_bounded() -> None:
-    kept = ParentOrders("v")
-    for number in range(10_001):
-        kept.note(sent(str(number)), NOW_MS)
-        kept.name(str(number), f"id-{number}")
-    assert kept.sent("0") is None
-    assert kept.client_id_of("id-0") is None
-    assert kept.client_id_of("id-10000") == "10000"
-
-
-def test_what_is_noted_is_read_again(tmp_path: Path) -> None:
-    file = tmp_path / "private" / "mine.orders"
-    kept = ParentOrders("v", ParentLog(file))
-    for client_id in "abc":
-        kept.note(sent(client_id), NOW_MS)
-    kept.name("a", "id-1")
-    kept.forget("b")
-    with file.open("ab") as torn:
-        torn.write(b'{"client_id":"z","sym')
-    again = ParentOrders("v", ParentLog(file))
-    assert (again.order_id_of("a"), again.client_id_of("id-1")) == ("id-1", "a")
-    assert again.sent("b") is again.sent("z") is None
-    assert again.sent("c") == kept.sent("c")
-    found = again.find("c", [row(1), row(2)])
-    assert found is not None
-    assert found["id"] == "id-2"
-
-
-def test_a_file_that_cannot_be_kept_stops_no_order(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "file").write_text("")
-    kept = ParentOrders("v", ParentLog(tmp_path / "file" / "mine.orders"))
-    kept.note(sent(), NOW_MS)
-    kept.name("c", "id-1")
-    assert kept.order_id_of("c") == "id-1"
-    assert "not noted for the next run" in caplog.text
-
-
 def test_a_full_page_proves_an_absence_only_where_it_reaches_back(
     hl: TreadfiHlExchange,
 ) -> None:
-    hl._parents.note(sent(), NOW_MS)
+    hl._unnamed.note(meant(price=D(3001)), NOW_MS)
     query = CancelRequest(symbol=PAIR, client_id="c")
     other = {**ROW, "side": "sell"}
 

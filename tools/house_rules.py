@@ -44,7 +44,6 @@ FAMILY = {
     "pacifica_wire.py",
     "common_treadfi.py",
     "treadfi_base.py",
-    "treadfi_parents.py",
 }
 VENUES = re.compile(
     r"\b(grvt|backpack|hyperliquid|lighter|paradex|edgex|pacifica|standx|extended|superstack"

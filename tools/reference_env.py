@@ -4,7 +4,8 @@
 
 The SDKs pin what the project cannot live with (websockets 13, cryptography below 44), so each gets
 an environment of its own under `MPDEX_REFERENCE_DIR`, or `~/.cache/mpdex/reference`. An
-environment is made again when its pins change; a half-made one is never used.
+environment is made again when its pins change; a half-made one is never used. A pin that begins
+with `--no-deps` is installed without what it depends on.
 """
 
 from __future__ import annotations
@@ -26,6 +27,29 @@ PINS: dict[str, tuple[str, ...]] = {
     # the client forgets to name requests
     "treadfi_pc": ("taas-api-client==1.2.9", "requests==2.32.5"),
     "pacifica": ("pacifica-python-sdk==0.1.0a2", "ccxt==4.5.90"),
+    # with newer websockets the SDK's streams raise TypeError
+    "extended": ("x10-python-trading-starknet==2.6.0", "websockets<14", "ccxt==4.5.90"),
+    # one package name, two generations that have nothing in common; the older one imports requests
+    # without asking for it
+    "edgex": ("edgex-python-sdk==2.0.1",),
+    "edgex_v1": ("edgex-python-sdk==0.3.0", "requests"),
+    # the curve's authors: judge both sides of every Stark venue
+    "stark": ("cairo-lang==0.14.0.1",),
+    # its own crypto library has wheels for Python 3.10 only: installed without what it asks for,
+    # and with a stand-in for that library beside the script that uses it
+    "paradex": (
+        "--no-deps paradex-py==0.8.2",
+        "starknet-py==0.30.*",
+        "poseidon-py==0.2.*",
+        "httpx==0.27.*",
+        "websockets==15.*",
+        "pydantic>=2.12",
+        "pyjwt",
+        "eth-account>=0.13.6",
+        "ledgereth>=0.10",
+        "marshmallow-dataclass>=8.6.1",
+        "ccxt==4.5.90",
+    ),
 }
 
 
@@ -54,8 +78,10 @@ def ensure(venue: str) -> Path:
         return python
     stamp.unlink(missing_ok=True)
     venv.create(folder, with_pip=True, clear=folder.is_dir())
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, *pins], check=True, stdout=sys.stderr)
+    alone = [pin.split() for pin in pins if pin.startswith("--no-deps ")]
+    for wishes in (*alone, [pin for pin in pins if " " not in pin]):
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, *wishes], check=True, stdout=sys.stderr)
     stamp.write_text(wanted)
     return python
 

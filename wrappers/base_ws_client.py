@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import msgspec
 
 from mpdex.errors import MpdexError, RateLimited, TransportError
-from mpdex.types import Json, Session
+from mpdex.types import Json, Session, Topic
 from mpdex.utils.backoff import delays
 from mpdex.utils.clock import Clock, SystemClock
 from mpdex.utils.door import Door
@@ -41,6 +41,8 @@ _decode_json = msgspec.json.Decoder(float_hook=Decimal).decode
 # Messages a slow `_handle_message` may fall behind by before its data is called stale.
 _BACKLOG = 10_000
 _REPLACE_EVERY = 60.0  # seconds
+# Of a server that pings at a known interval: three, and half of one for the way.
+_PINGS_MISSED = 3.5
 
 
 class State(StrEnum):
@@ -88,11 +90,16 @@ class BaseWSClient(ABC):
     PING_INTERVAL: float | None = None  # None: never send a ping of any kind
     PING_FAIL_THRESHOLD: int = 2  # pings in a row without any frame
     RECV_TIMEOUT: float | None = None  # None: silence is no reason to reconnect
+    # Seconds between the server's own pings, where it is known to ping: where several of them do
+    # not come the connection is dead, whatever it has to say. None: it makes no promise.
+    SERVER_PINGS: float | None = None
     RECONNECT_MIN: float = 1.0
     RECONNECT_MAX: float = 8.0
     CONNECT_MAX_ATTEMPTS: int = 6  # for the first connection; later ones are tried for ever
     MAX_AGE: float | None = None  # seconds after which the venue ends any connection
     RENEW_AHEAD: float = 60.0  # seconds before its end at which a connection is made anew
+    ENDS_WITH_SESSION: bool = True  # False: whoever is let in once may stay
+    FOLLOWS_SESSION: bool = False  # True: made anew as soon as there is a newer session
 
     HOST: str = "ws"  # key into the venue's endpoints
     CHANNELS: frozenset[str] = frozenset()  # of `Topic.channel`
@@ -146,10 +153,22 @@ class BaseWSClient(ABC):
     def _build_ping_message(self) -> str | bytes | None:
         """What to send every PING_INTERVAL; None for a protocol ping frame."""
 
+    @classmethod
+    def path_of(cls, topic: Topic) -> str:
+        """What follows the endpoint in a topic's address; "": one connection serves all topics."""
+        return ""
+
     def handshake_headers(self) -> dict[str, str]:
         """Headers of the handshake; the session is valid when this is asked."""
         session = self.session and self.session.current
         return dict(session.headers) if session else {}
+
+    @classmethod
+    def patience(cls) -> float | None:
+        """Seconds without any frame, pings included, that mean a dead connection; None: none do."""
+        if cls.RECV_TIMEOUT is not None or cls.SERVER_PINGS is None:
+            return cls.RECV_TIMEOUT
+        return cls.SERVER_PINGS * _PINGS_MISSED
 
     def _receive(self, link: Link, frame: bytes) -> None:
         """A frame, in the callback that read it. Here it waits its turn for `_handle_message`."""
@@ -260,6 +279,8 @@ class BaseWSClient(ABC):
 
     async def _own(self) -> None:
         failure: Exception | None = None
+        followers = self.session.followers if self.session and self.FOLLOWS_SESSION else []
+        followers.append(self._follow)
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -267,6 +288,7 @@ class BaseWSClient(ABC):
                 failure = await self._serve()
                 reader.cancel()
         finally:
+            followers.remove(self._follow)
             self._running = False
             self._group = None
             link = self._link
@@ -388,6 +410,13 @@ class BaseWSClient(ABC):
             self._forget_session(self._link)
             self._drop("the session was refused")
 
+    def _follow(self, session: Session) -> None:
+        """There is a new session: a connection that was made with another is made anew."""
+        link = self._link
+        if link is not None and link.session is not None and link.session != session:
+            link.planned = True
+            self._drop("its session was replaced")
+
     def _forget_session(self, link: Link) -> None:
         if self.session is not None and link.session is not None:
             self.session.invalidate(link.session)
@@ -429,7 +458,7 @@ class Link:
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.hooks = Hooks(self._on_frame, self._on_close, self._on_control, self._on_control)
         self.pulse = Pulse(
-            silence=client.RECV_TIMEOUT,
+            silence=client.patience(),
             interval=client.PING_INTERVAL,
             misses=client.PING_FAIL_THRESHOLD,
             ping=client._ping,
@@ -453,8 +482,9 @@ class Link:
         client, lives = self._client, []
         if client.MAX_AGE is not None:
             lives.append(client.MAX_AGE)
-        if self.session is not None and self.session.expires_ms is not None:
-            lives.append((self.session.expires_ms - client.clock.now_ms()) / 1000)
+        session = self.session if client.ENDS_WITH_SESSION else None
+        if session is not None and session.expires_ms is not None:
+            lives.append((session.expires_ms - client.clock.now_ms()) / 1000)
         if not lives:
             return
         left = max(min(lives), 0.0)

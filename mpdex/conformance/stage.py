@@ -27,7 +27,7 @@ from mpdex.sim.exchange import SimExchange, SimOrder
 from mpdex.sim.market import Move, Source, default_walk
 from mpdex.sim.run import Running, start
 from mpdex.sim.venue import SimVenue
-from mpdex.types import Market, Order, PositionUpdate, StreamDown, StreamUp, Topic
+from mpdex.types import Market, Order, OrderStatus, PositionUpdate, StreamDown, StreamUp, Topic
 from mpdex.utils.precision import snap_price
 from mpdex.utils.virtual_loop import run_virtual
 
@@ -45,6 +45,8 @@ class Suite:
         unsupported: public methods that the venue does not have, such as "get_funding_rate"; that
             they raise `Unsupported` is tested too. Flags are declared in the venue's SPEC.
         untold: of "post_only", "average_price": what the venue does not say of a resting order.
+        late: of `conformance.orders.REFUSALS`, those that come after the acknowledgement, as an end
+            of the order.
         whole_books: every frame of a book is all of it, so that none can be missing.
         spot_coin: what the spot market calls the coin, where that is another name.
         recorded: folder of recorded payloads; its ws_*.json must be understood.
@@ -55,6 +57,7 @@ class Suite:
     coin: ClassVar[str] = "ETH"
     unsupported: ClassVar[frozenset[str]] = frozenset()
     untold: ClassVar[frozenset[str]] = frozenset()
+    late: ClassVar[frozenset[str]] = frozenset()
     whole_books: ClassVar[bool] = False
     spot_coin: ClassVar[str] = ""
     recorded: ClassVar[str] = ""
@@ -119,6 +122,10 @@ class Heard:
         """Reports on one order."""
         return [o for o in self.orders if o["client_order_id"] == order["client_order_id"]]
 
+    def taken(self, order: Order) -> list[Order]:
+        """Those since the venue has decided on it."""
+        return [o for o in self.of(order) if o["status"] is not OrderStatus.PENDING]
+
     def filled(self) -> Decimal:
         return sum((fill["size"] for fill in self.fills), Decimal(0))
 
@@ -139,7 +146,8 @@ class Stage:
         self.truth: SimExchange = world.exchanges[self.name]
         self.keys = world.credentials[self.name]
         self.endpoints = world.endpoints[self.name]
-        self.account = next(iter(self.truth.accounts))
+        named = self.keys.get(self.kind.SPEC.account, "")
+        self.account = named if named in self.truth.accounts else next(iter(self.truth.accounts))
         self.coin = suite.coin
         self.symbol = ""
         self.market: Market

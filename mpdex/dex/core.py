@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self
@@ -19,6 +20,7 @@ from mpdex.errors import (
     MissingCredentials,
     MpdexError,
     NonceRefused,
+    OrderNotFound,
     OutcomeUnknown,
     ProtocolError,
     RateLimited,
@@ -28,6 +30,7 @@ from mpdex.errors import (
 )
 from mpdex.types import (
     BookUpdate,
+    CancelRequest,
     Challenge,
     Fill,
     Json,
@@ -39,6 +42,7 @@ from mpdex.types import (
     Reads,
     Request,
     Session,
+    Topic,
     WalletProof,
 )
 from mpdex.utils.client_ids import ClientIds
@@ -53,10 +57,10 @@ if TYPE_CHECKING:
     from mpdex.utils.feeds import Feeds, Stream
     from mpdex.utils.nonces import Nonces
     from mpdex.utils.pool import Lease
-    from mpdex.utils.rest import RestTransport
     from mpdex.utils.session import SessionKeeper
     from mpdex.utils.session_store import SessionStore
     from mpdex.utils.throttle import Throttle
+    from mpdex.utils.transport import Transport
 
 # How far before a silence fills are read again: histories lag, and clocks differ.
 _OVERLAP_MS = 60_000
@@ -64,6 +68,8 @@ _OVERLAP_MS = 60_000
 _REMEMBERED = 1000
 # How often a command without effect gets another number.
 _AGAIN = 3
+# What the socket that takes orders serves; one that serves the first takes orders and nothing else.
+_COMMANDS = (Topic("commands"), Topic("orders"))
 
 
 class _NotNumbered(NonceRefused):
@@ -103,10 +109,11 @@ class DexCore(Translation):
         self._given_rng = rng
         self._proxy, self._engine = proxy, engine
         self._limit_share = _checked_share(limit_share)
-        self._markets = MarketList(self.SPEC.name, self.wire_name)
+        self._markets = MarketList(self.SPEC.name, self.wire_name, self.SPEC.no_spot)
         self._sent_nonces: dict[str, int] = {}  # by client order id
         self._detailed: set[str] = set()  # markets whose details were asked for
-        self._leases: dict[type[Any], Lease[Any]] = {}
+        self._book_sizes: dict[str, Decimal] = {}  # what a book is asked for, by symbol
+        self._leases: dict[tuple[type[Any], str], Lease[Any]] = {}  # by client and path
         self._orders_blocked = ""
         self._closed = False
 
@@ -152,7 +159,7 @@ class DexCore(Translation):
         """
         signer, by_socket = self.SPEC.countersigner, self.SPEC.order_route == "ws"
         if by_socket:
-            await self._stream_for("orders")
+            await self._stream_for(self._commands)
         if signer or not by_socket:
             await self._rest.warm(signer if by_socket else "")
 
@@ -179,7 +186,7 @@ class DexCore(Translation):
         return any(renewed)
 
     def _account_streams(self) -> list[Any]:
-        return [lease.client for kind, lease in self._leases.items() if kind.PRIVATE]
+        return [lease.client for (kind, _), lease in self._leases.items() if kind.PRIVATE]
 
     def block_orders(self, reason: str) -> None:
         """From now on every command raises `Unsupported` with this reason; nothing is sent."""
@@ -199,7 +206,8 @@ class DexCore(Translation):
     @property
     def account_key(self) -> str:
         """What tells the account from others, of the keys; it may be a secret."""
-        return self.keys.get(self.SPEC.account or self.SPEC.credentials[0], "")
+        named = self.SPEC.account or next(iter(self.SPEC.credentials), "")
+        return self.keys.get(named, "")
 
     @property
     def limits(self) -> Mapping[str, Limit]:
@@ -216,7 +224,7 @@ class DexCore(Translation):
     @property
     def stream_channels(self) -> frozenset[str]:
         """What the venue streams: of "book", "bbo", "mark", "orders", "fills", "positions"."""
-        return frozenset(self._streams)
+        return frozenset(self._streams) - {"commands"}
 
     @cached_property
     def ws_supported(self) -> dict[str, bool]:
@@ -252,13 +260,12 @@ class DexCore(Translation):
             fetch_book=self._fetch_book if self.BOOK_SNAPSHOT == "rest" else None,
             fetch_account=self._fetch_account,
             clock=self.venue_clock,
+            indicative=self.SPEC.indicative_books,
         )
 
     @cached_property
-    def _rest(self) -> RestTransport:
-        from mpdex.utils.rest import RestTransport
-
-        return RestTransport(
+    def _rest(self) -> Transport:
+        return self._transport_class()(
             self.SPEC,
             self.endpoints,
             clock=self.venue_clock,
@@ -266,10 +273,20 @@ class DexCore(Translation):
             sign=self._prove,
             decode_error=self._failure,
             decode_page=self.decode_page,
+            decode_headers=self.decode_headers,
             session=self._session,
             proxy=self._proxy,
             rng=self._rng,
         )
+
+    def _transport_class(self) -> type[Transport]:
+        if self.SPEC.impersonates:
+            from mpdex.utils.curl_transport import CurlTransport
+
+            return CurlTransport
+        from mpdex.utils.rest import RestTransport
+
+        return RestTransport
 
     @cached_property
     def _throttle(self) -> Throttle:
@@ -300,6 +317,11 @@ class DexCore(Translation):
         """channel -> which client serves it."""
         return {channel: stream for stream in self.streams() for channel in stream.CHANNELS}
 
+    @cached_property
+    def _commands(self) -> Topic:
+        own, usual = _COMMANDS
+        return own if own.channel in self._streams else usual
+
     # ----------------------------------------------------------------- commands
 
     def _command(self, request: Request) -> Awaitable[Json]:
@@ -319,35 +341,38 @@ class DexCore(Translation):
 
     def _must_detour(self) -> bool:
         """While the socket is known to be lost nothing was written there, so nothing is repeated
-        by going another way; once something was written, no other way is tried.
+        by going another way; once something was written, no other way is tried. Where orders have
+        a socket of their own, it is as good as lost as soon as another one of the account is.
         """
-        stream = self._command_stream()
-        return stream is not None and not stream.connected
+        if self._command_stream() is None:
+            return False
+        return not all(stream.connected for stream in self._account_streams())
 
     async def _countersigned(self, request: Request) -> Json:
-        """Asks whoever holds the key, then sends the answer on.
+        """Asks for what the command lacks, then sends it on.
 
-        It waits for the limit before it asks, since what is signed grows old. It asks once, as a
+        It waits for the limit before it asks, since what is given grows old. It asks once, as a
         command is sent once: whoever decided on it decides again.
         """
         await self._throttle.acquire(request.scope, request.weight, request.lane)
         asked_ms = self.venue_clock.now_ms()
-        signed = await self._signed_elsewhere(request, asked_ms)
-        bound_ms, spent_ms = self.SPEC.request_bound_ms, self.venue_clock.now_ms() - asked_ms
+        hop = self.encode_countersign(request, asked_ms)
+        signed = request if hop is None else await self._signed_elsewhere(request, hop)
+        bound_ms = self.SPEC.countersign_bound_ms or self.SPEC.request_bound_ms
+        spent_ms = self.venue_clock.now_ms() - asked_ms
         if bound_ms is not None and spent_ms >= bound_ms:
-            late = f"signed after {spent_ms} ms, too late to be sent"
+            late = f"countersigned after {spent_ms} ms, too late to be sent"
             raise TransportError(late, venue=self.name, request=str(request))
         return await self._route(replace(signed, weight=0))
 
-    async def _signed_elsewhere(self, request: Request, now_ms: int) -> Request:
+    async def _signed_elsewhere(self, request: Request, hop: Request) -> Request:
         """Whatever goes wrong here, the venue has not heard of the command."""
-        hop = self.encode_countersign(request, now_ms)
         try:
             answer = await self._rest.send(replace(hop, command=True))
             return self.decode_countersign(answer, request)
         except (OutcomeUnknown, ProtocolError) as error:
             raise TransportError(
-                f"not signed, so not sent: {error.detail}",
+                f"not countersigned, so not sent: {error.detail}",
                 venue=self.name,
                 raw=error.raw,
                 request=str(hop),
@@ -447,7 +472,7 @@ class DexCore(Translation):
         return self._call_when_allowed(stream, request)
 
     async def _call_when_connected(self, request: Request) -> Json:
-        stream = await self._stream_for("orders")
+        stream = await self._stream_for(self._commands)
         return await self._call_when_allowed(stream, request)
 
     async def _call_when_allowed(self, stream: Any, request: Request) -> Json:
@@ -473,7 +498,7 @@ class DexCore(Translation):
         return body
 
     def _command_stream(self) -> Any:
-        lease = self._leases.get(self._stream_class("orders"))
+        lease = self._leases.get(self._place_of(self._commands))
         return None if lease is None else lease.client
 
     async def _private(self, reads: Reads) -> Json:
@@ -551,21 +576,42 @@ class DexCore(Translation):
         except KeyError:
             raise Unsupported(f"no stream of {channel} here", venue=self.name) from None
 
-    async def _stream_for(self, channel: str) -> Stream:
-        kind = self._stream_class(channel)
-        lease = self._leases.get(kind)
+    def _place_of(self, topic: Topic) -> tuple[type[Any], str]:
+        """Which client serves a topic, and at which path of its endpoint."""
+        kind = self._stream_class(topic.channel)
+        return kind, kind.path_of(topic)
+
+    async def _stream_for(self, topic: Topic) -> Stream:
+        poller = self.poller() if topic.channel == "book" else None
+        if poller is not None:
+            return await self._polled(poller)
+        kind, path = place = self._place_of(topic)
+        lease = self._leases.get(place)
         if lease is None:
             from mpdex.utils.pool import pool_of_loop
 
-            url = self.endpoints[kind.HOST]
+            url = self.endpoints[kind.HOST] + path
             account = self.account_id if self.keys else ""
             lease = await pool_of_loop().acquire(
                 (kind, url, account, self.read_only), lambda: self._connect(kind, url)
             )
-            if kind in self._leases:
+            if place in self._leases:
                 await lease.release()
-                return self._leases[kind].client  # type: ignore[no-any-return]
-            self._leases[kind] = lease
+                return self._leases[place].client  # type: ignore[no-any-return]
+            self._leases[place] = lease
+            if topic.channel == "commands":
+                self.feeds.overhear(lease.client)
+        return lease.client  # type: ignore[no-any-return]
+
+    async def _polled(self, kind: type[Any]) -> Stream:
+        """Whoever reads the books of this object; nobody shares it, as it asks in our name."""
+        lease = self._leases.get((kind, ""))
+        if lease is None:
+            from mpdex.utils.pool import Lease
+
+            poller = kind(self._fetch_book, name=self.name, clock=self.clock, rng=self._rng)
+            await poller.connect()
+            lease = self._leases[kind, ""] = Lease(poller, poller.close)
         return lease.client  # type: ignore[no-any-return]
 
     async def _connect(self, kind: type[Any], url: str) -> Any:
@@ -594,14 +640,43 @@ class DexCore(Translation):
         self, since_ms: int | None
     ) -> tuple[list[Position], list[Order], list[Fill]]:
         positions = self.decode_positions(await self._private(self.encode_positions(None)))
-        orders = self.decode_orders(await self._private(self.encode_open_orders(None)))
+        orders = await self._open_orders(None)
         if since_ms is None:
             return positions, orders, []
         return positions, orders, await self._fills_since(None, since_ms - self._unheard_ms())
 
+    async def _open_orders(self, market: Market | None) -> list[Order]:
+        """What the venue lists, as far as it is right."""
+        await self._caught_up()
+        asks: Reads | None = self.encode_open_orders(market)
+        listed: list[Order] = []
+        while asks is not None:
+            answer = await self._private(asks)
+            listed += self.decode_orders(answer)
+            asks = self.encode_orders_after(answer, market)
+        if not self.SPEC.lists_ended:
+            return listed
+        now = [await self._as_it_is(order) for order in listed]
+        return [order for order in now if not order["status"].terminal]
+
+    async def _as_it_is(self, listed: Order) -> Order:
+        query = CancelRequest(symbol=listed["symbol"], order_id=listed["id"])
+        return await self._find_order(query, self._markets[listed["symbol"]]) or listed
+
+    async def _find_order(self, query: CancelRequest, market: Market) -> Order | None:
+        """None: the venue has no such order now, in any place."""
+        for request in self.encode_order_queries(query, market):
+            try:
+                order = self.decode_order_query(await self._private(request), query)
+            except OrderNotFound:
+                continue
+            if order is not None:
+                return order
+        return None
+
     def _unheard_ms(self) -> int:
         """How long before a drop was noticed the stream may have said nothing any more."""
-        silence = max((stream.RECV_TIMEOUT or 0.0 for stream in self.streams()), default=0.0)
+        silence = max((stream.patience() or 0.0 for stream in self.streams()), default=0.0)
         return _OVERLAP_MS + int(silence * 1000)
 
     async def _fills_since(self, market: Market | None, since_ms: int) -> list[Fill]:

@@ -59,7 +59,7 @@ class MarketMethods(DexCore):
         if book is not None and not book.stale:
             return book.levels(depth)
         answer = await self._rest.send(self.encode_book(market, depth))
-        book = Book(symbol)
+        book = Book(symbol, indicative=self.SPEC.indicative_books)
         book.apply(self.decode_book(answer, market))
         return book.levels(depth)
 

@@ -103,6 +103,9 @@ class OrderMethods(AccountMethods, MarketMethods):
             client_id=client_order_id,
             slippage_bps=slippage_bps,
         )
+        if order.price is None and self.SPEC.market_signs_mark:
+            self._refuse_unsupported(order)
+            order = replace(order, mark=await self.get_mark_price(symbol))
         return await self.submit_order(order, lane=lane)
 
     def submit_order(
@@ -203,13 +206,9 @@ class OrderMethods(AccountMethods, MarketMethods):
         )
         if not (query.order_id or query.client_id):
             raise BadOrder("an order query needs order_id or client_order_id", venue=self.name)
-        for request in self.encode_order_queries(query, self._markets[symbol]):
-            try:
-                order = self.decode_order_query(await self._private(request), query)
-            except OrderNotFound:
-                continue
-            if order is not None:
-                return order
+        order = await self._find_order(query, self._markets[symbol])
+        if order is not None:
+            return order
         wanted = query.order_id or query.client_id
         raise OrderNotFound(f"no order {wanted} on {symbol}", venue=self.name)
 
@@ -223,8 +222,7 @@ class OrderMethods(AccountMethods, MarketMethods):
 
     async def read_open_orders(self, symbol: str | None = None) -> list[Order]:
         """The same asked of the venue, whatever a stream has said."""
-        market = self._markets[symbol] if symbol else None
-        orders = self.decode_orders(await self._private(self.encode_open_orders(market)))
+        orders = await self._open_orders(self._markets[symbol] if symbol else None)
         return [order for order in orders if symbol in (None, "", order["symbol"])]
 
     async def get_fills(self, symbol: str | None = None, since: int = 0) -> list[Fill]:

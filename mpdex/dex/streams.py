@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mpdex.dex.core import DexCore
 from mpdex.errors import NotSynced
-from mpdex.types import BBO, Fill, Order, OrderBook, PositionUpdate, Topic
+from mpdex.types import BBO, Fill, Number, Order, OrderBook, PositionUpdate, Topic
+from mpdex.utils.precision import snap_size, to_decimal
 
 if TYPE_CHECKING:
     from mpdex.utils.feeds import Stop
@@ -53,6 +54,14 @@ class StreamMethods(DexCore):
             if topic.symbol:
                 self._markets[topic.symbol]
         await self.feeds.start(topics)
+
+    def size_book(self, symbol: str, size: Number) -> None:
+        """Where a venue quotes a price for a size, its book is from now on that for so many coins.
+
+        Elsewhere a book is what it is. Raises: UnknownSymbol.
+        """
+        market = self._markets[symbol]
+        self._book_sizes[symbol] = snap_size(to_decimal(size), market["step"])
 
     def on_orderbook(self, symbol: str, callback: Callable[[Book], None]) -> Stop:
         """Callback twin of `watch_orderbook`: called before the next frame is read."""

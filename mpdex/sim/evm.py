@@ -73,6 +73,21 @@ def recover(hashed: bytes, r: int, s: int, v: int) -> str | None:
     return _address(key.format(compressed=False)[1:])
 
 
+def personal_signer(text: str, signature: str) -> str | None:
+    """Address (lower case) of the wallet that signed a text, with 0x before the signature or not.
+
+    None: no wallet did.
+    """
+    try:
+        raw = bytes.fromhex(signature.removeprefix("0x"))
+    except ValueError:
+        return None
+    if len(raw) != 65 or raw[64] not in (27, 28):
+        return None
+    r, s = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:64], "big")
+    return recover(personal_digest(text.encode()), r, s, raw[64])
+
+
 def address_of(private_key: int) -> str:
     """Address (lower case) of a private key."""
     point = _multiply(private_key, G)

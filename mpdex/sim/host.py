@@ -173,7 +173,7 @@ class VenueHost:
         latency = self.venue.latency
         answered: asyncio.Future[Json | Lost] = asyncio.get_running_loop().create_future()
         self._unanswered.add(answered)
-        handler = self._routes.get((sim.method, sim.path), self.venue.render_not_found)
+        handler = self._handler(sim)
         try:
             await asyncio.sleep(latency.draw(latency.request, self._rng))
             self._meet(
@@ -183,6 +183,12 @@ class VenueHost:
             return await answered
         finally:
             self._unanswered.discard(answered)
+
+    def _handler(self, sim: SimRequest) -> Handler:
+        """Of an exact path, else of one that leaves its last part open."""
+        open_path = sim.path.rpartition("/")[0] + "/*"
+        found = (self._routes.get((sim.method, path)) for path in (sim.path, open_path))
+        return next(filter(None, found), self.venue.render_not_found)
 
     def _answerer(self, answered: asyncio.Future[Json | Lost]) -> Callable[[Json | Lost], None]:
         def done(answer: Json | Lost) -> None:
@@ -310,9 +316,15 @@ class VenueHost:
             conn.dispose()
             self.venue.close_ws(conn)
             return _cut(request) if isinstance(refused, Lost) else _response(refused)
-        socket = web.WebSocketResponse(autoping=False, autoclose=False, compress=False)
+        socket = web.WebSocketResponse(
+            autoping=False,
+            autoclose=False,
+            compress=False,
+            protocols=self.venue.subprotocols(conn),
+        )
         await socket.prepare(request)
         self.connections[conn.id] = conn
+        self._note_private_back(conn)  # where the address says it, no message follows
         try:
             # Not every loop's transports are subclasses of asyncio's; all have its verbs.
             conn.attach(cast(asyncio.WriteTransport, request.transport))
@@ -384,7 +396,9 @@ class VenueHost:
             conn.abort()
         elif isinstance(answer, SimReply):
             self._reply(conn, text, self.venue.wrap_reply(conn, text, answer))
-        elif answer is not None and answer is not Lost.SILENCE and conn.open:
+        elif answer is Lost.SILENCE:
+            self.venue.hush(conn, text)
+        elif answer is not None and conn.open:
             conn.push(encode_payload(answer), self.venue.latency.response)
 
     def _ping_later(self, conn: Connection) -> None:
@@ -396,6 +410,9 @@ class VenueHost:
     def _ping(self, conn: Connection) -> None:
         patience = self.venue.pong_within
         if patience is not None and conn.quiet_for() > patience:
+            words = self.venue.render_silence(conn)
+            if words is not None:
+                conn.send(words)
             conn.close(1008, "no pong")
             return
         conn.ping()
@@ -443,15 +460,15 @@ class VenueHost:
         ]
 
     def _ops(self, conn: Connection) -> list[str]:
-        """Classes of a socket; where a venue has one path, a private socket is public too."""
+        """Classes of a socket; where a path serves both, a private socket is public too."""
         if not conn.private:
             return ["ws_public"]
-        return ["ws_private", "ws_public"] if len(self.venue.ws_paths) == 1 else ["ws_private"]
+        return ["ws_private", "ws_public"] if self.venue.is_mixed(conn.path) else ["ws_private"]
 
     def _refused(self, conn: Connection) -> SimReply | Lost | None:
         """What a handshake meets: an outage, a status, or nothing."""
-        alone = len(self.venue.ws_paths) == 1
-        ops = ["ws_private", "ws_public"] if alone else self._ops(conn)
+        both = self.venue.is_mixed(conn.path)
+        ops = ["ws_private", "ws_public"] if both else self._ops(conn)
         now = self._clock.monotonic()
         for op in ops:
             if any(fnmatchcase(op, k) and now < t for k, t in self._refused_until.items()):

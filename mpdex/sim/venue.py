@@ -99,6 +99,7 @@ class SimConnection(Protocol):
         account: whose it is; "" until known.
         topics: scratch for subscriptions, by the venue's own key.
         state: scratch for anything else.
+        pack: makes the binary frame that goes out instead of a text; None from it: it stays text.
     """
 
     id: int
@@ -109,6 +110,7 @@ class SimConnection(Protocol):
     account: str
     topics: dict[str, Any]
     state: dict[str, Any]
+    pack: Callable[[bytes], bytes | None] | None
 
     @property
     def open(self) -> bool:
@@ -191,7 +193,7 @@ class SimVenue(ABC):
 
     @abstractmethod
     def routes(self) -> Iterable[tuple[str, str, Handler]]:
-        """(method, exact path, handler) of every REST call."""
+        """(method, path, handler) of every REST call; `/*` at the end of a path is any one part."""
 
     @abstractmethod
     def endpoints(self, port: int) -> dict[str, str]:
@@ -241,6 +243,10 @@ class SimVenue(ABC):
         """A handshake on `conn.path`; a reply refuses it (401, 404), None accepts."""
         return None
 
+    def subprotocols(self, conn: SimConnection) -> tuple[str, ...]:
+        """Those that a handshake which has been accepted may choose from."""
+        return ()
+
     def accept_message(self, conn: SimConnection, text: str) -> Json | None:
         """A text frame. The value returned is the direct answer; None: there is none.
 
@@ -256,6 +262,17 @@ class SimVenue(ABC):
     def wrap_reply(self, conn: SimConnection, text: str, reply: SimReply) -> Json:
         """A refusal made for REST, dressed as the answer to the call `text`."""
         return reply.body
+
+    def hush(self, conn: SimConnection, text: str) -> None:  # noqa: B027  (optional)
+        """The answer to the call `text` was lost; one who answers twice loses the second, too."""
+
+    def is_mixed(self, path: str) -> bool:
+        """Whether sockets on a path carry what is public and what is private alike."""
+        return len(self.ws_paths) == 1
+
+    def render_silence(self, conn: SimConnection) -> Json | None:
+        """The frame to a client that has not answered pings for too long, before the close."""
+        return None
 
     def close_ws(self, conn: SimConnection) -> None:  # noqa: B027  (optional, does nothing)
         """A connection is gone; books it watched are released by the venue here."""

@@ -18,7 +18,7 @@ import msgspec
 from mpdex.sim.models import LatencyModel, Pipe, Timers
 from mpdex.types import Json
 
-TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
+TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 CLOSE_PATIENCE = 2.0  # seconds a client has to answer a close frame
 
 
@@ -60,6 +60,7 @@ class Connection:
         self.account = ""
         self.topics: dict[str, Any] = {}
         self.state: dict[str, Any] = {}
+        self.pack: Callable[[bytes], bytes | None] | None = None
         self.timers = Timers()
         self.held: list[bytes] = []  # frames that wait to be reordered
         self.closing = False
@@ -119,12 +120,12 @@ class Connection:
     # ---------------------------------------------------------------- for the server
 
     def push(self, payload: bytes, base: float) -> None:
-        """Put a text frame on the way."""
-        self._out.push(encode_frame(TEXT, payload), self._latency.draw(base, self._rng))
+        """Put a frame on the way."""
+        self._out.push(self._packed(payload), self._latency.draw(base, self._rng))
 
     def push_late(self, payload: bytes, seconds: float) -> None:
-        """Put a text frame on the way that others may overtake."""
-        self.timers.after(seconds, lambda: self._write(encode_frame(TEXT, payload)))
+        """Put a frame on the way that others may overtake."""
+        self.timers.after(seconds, lambda: self._write(self._packed(payload)))
 
     def pong(self, payload: bytes) -> None:
         self._frame(PONG, payload)
@@ -149,6 +150,11 @@ class Connection:
         self.closing = True
         self._out.close()
         self.timers.close()
+
+    def _packed(self, payload: bytes) -> bytes:
+        """A text frame, or the binary one that this connection has instead."""
+        packed = self.pack(payload) if self.pack else None
+        return encode_frame(TEXT, payload) if packed is None else encode_frame(BINARY, packed)
 
     def _frame(self, opcode: int, payload: bytes) -> None:
         self._out.push(encode_frame(opcode, payload), 0.0)

@@ -78,20 +78,22 @@ class Feeds:
 
     Args:
         venue: for messages.
-        stream_for: the connection that serves a channel, leased on first use.
+        stream_for: the connection that serves a topic, leased on first use.
         fetch_book: a REST snapshot to lay under buffered changes; None where the stream begins
             with one.
         fetch_account: see `AccountSnapshot`.
+        indicative: what is called a book is a quote for a size.
     """
 
     def __init__(
         self,
         venue: str,
         *,
-        stream_for: Callable[[str], Awaitable[Stream]],
+        stream_for: Callable[[Topic], Awaitable[Stream]],
         fetch_book: Callable[[str], Awaitable[BookUpdate]] | None,
         fetch_account: AccountSnapshot,
         clock: Clock,
+        indicative: bool = False,
     ) -> None:
         self.account = Account(venue)
         self.books: dict[str, Book] = {}
@@ -102,9 +104,11 @@ class Feeds:
         self._fetch_book = fetch_book
         self._fetch_account = fetch_account
         self._clock = clock
+        self._indicative = indicative
         self._starting = asyncio.Lock()  # whoever asks for a topic gets it live, not under way
         self._topics: dict[Topic, Stream] = {}
         self._streams: dict[Stream, Callable[[Event], None]] = {}
+        self._overheard: list[tuple[Stream, Callable[[Event], None]]] = []
         self._callbacks: dict[tuple[str, str], list[Callable[[Any], None]]] = defaultdict(list)
         self._began_ms: int | None = None  # when the account was first listened to
         self._down_ms: int | None = None
@@ -134,9 +138,10 @@ class Feeds:
         if self._began_ms is None and any(topic.channel in PRIVATE for topic in fresh):
             self._began_ms = self._clock.now_ms()
         for topic in fresh:
-            stream = await self._stream_for(topic.channel)
+            stream = await self._stream_for(topic)
             if topic.channel == "book":
-                self.books.setdefault(topic.symbol, Book(topic.symbol))
+                book = Book(topic.symbol, indicative=self._indicative)
+                self.books.setdefault(topic.symbol, book)
             self._attach(stream)
             self._topics[topic] = stream
             try:
@@ -169,8 +174,21 @@ class Feeds:
         for stream, listener in self._streams.items():
             stream.listeners.remove(listener)
         self._streams.clear()
+        while self._overheard:
+            stream, listener = self._overheard.pop()
+            stream.listeners.remove(listener)
         for topic, stream in topics.items():
             await stream.unsubscribe(topic)
+
+    def overhear(self, stream: Stream) -> None:
+        """Hears of own orders on a connection without topics; its drops say nothing about them."""
+
+        def listener(event: Event) -> None:
+            if isinstance(event, OrderUpdate):
+                self._on_order(event)
+
+        self._overheard.append((stream, listener))
+        stream.listeners.append(listener)
 
     def live(self, topic: Topic) -> bool:
         """Whether a topic is subscribed (its state may still be stale after a drop)."""

@@ -7,9 +7,21 @@ anything is sent.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Final
 
-from mpdex.errors import UnknownSymbol
+from mpdex.errors import UnknownSymbol, Unsupported
 from mpdex.types import Market
+
+_THOUSANDS: Final = "1000"
+
+
+def coin_of(name: str) -> tuple[str, Decimal]:
+    """The coin of a contract's asset, and how many of it there are in one: small coins are traded
+    by the thousand, as 1000PEPE."""
+    if name.startswith(_THOUSANDS) and name != _THOUSANDS:
+        return name[len(_THOUSANDS) :], Decimal(_THOUSANDS)
+    return name, Decimal(1)
 
 
 class MarketList:
@@ -17,10 +29,17 @@ class MarketList:
 
     Args:
         wire_name: what the venue calls a market in orders, answers and streams.
+        no_spot: why spot markets ("BTC/USDC") are out of reach here.
     """
 
-    def __init__(self, venue: str, wire_name: Callable[[Market], str] | None = None) -> None:
+    def __init__(
+        self,
+        venue: str,
+        wire_name: Callable[[Market], str] | None = None,
+        no_spot: str = "",
+    ) -> None:
         self._venue = venue
+        self._no_spot = no_spot
         self._wire_name = wire_name
         self._markets: dict[str, Market] = {}
         self._symbols: dict[str, str] = {}  # by wire name, where that is not the symbol
@@ -47,6 +66,8 @@ class MarketList:
         try:
             return self._markets[symbol]
         except KeyError:
+            if "/" in symbol:
+                self._refuse_spot(symbol)
             raise UnknownSymbol(self._sentence(symbol), venue=self._venue) from None
 
     def symbols(self, kind: str) -> list[str]:
@@ -61,7 +82,12 @@ class MarketList:
         return found
 
     def find(self, coin: str, kind: str) -> Market:
-        """The one active market of a coin. Raises: UnknownSymbol if none, or more than one."""
+        """The one active market of a coin.
+
+        Raises: UnknownSymbol if none, or more than one; Unsupported.
+        """
+        if kind == "spot":
+            self._refuse_spot(coin)
         matches = [
             market
             for market in self._markets.values()
@@ -75,6 +101,10 @@ class MarketList:
             names = ", ".join(sorted(market["symbol"] for market in matches))
             raise UnknownSymbol(f"{coin} is ambiguous: {names}; name one", venue=self._venue)
         raise UnknownSymbol(self._sentence(coin), venue=self._venue)
+
+    def _refuse_spot(self, wanted: str) -> None:
+        if self._no_spot:
+            raise Unsupported(f"no spot market {wanted!r}: {self._no_spot}", venue=self._venue)
 
     def _sentence(self, wanted: str) -> str:
         if not self._markets:

@@ -153,14 +153,16 @@ class Book:
 
     Attributes:
         symbol: the venue's spelling.
+        indicative: it is what the venue quotes for one size, and nothing rests there.
         stale: True until a snapshot, and after a gap.
         gaps: how many gaps there were.
         updated_ms: the venue's time of the last update applied; None where it tells none.
         received: our monotonic time of it, in seconds.
     """
 
-    def __init__(self, symbol: str) -> None:
+    def __init__(self, symbol: str, *, indicative: bool = False) -> None:
         self.symbol = symbol
+        self.indicative = indicative
         self.stale = True
         self.gaps = 0
         self.updated_ms: int | None = None
@@ -288,6 +290,7 @@ class Book:
             bids=list(islice(self._bids.best_first(), depth)),
             asks=list(islice(self._asks.best_first(), depth)),
             timestamp_ms=self.updated_ms,
+            indicative=self.indicative,
         )
 
     def vwap(self, side: Side, size: Decimal) -> Decimal | None:

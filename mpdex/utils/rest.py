@@ -1,211 +1,41 @@
-"""HTTP to one venue: limit, prove, send, judge. The only user of the aiohttp client.
+"""HTTP to one venue by aiohttp; what is sent and what an answer means says `Transport`.
 
-Reads may be repeated; a command (`Request.command`) is sent once, and whatever leaves its outcome
-open is `OutcomeUnknown`. The body is encoded once: those bytes are signed and those bytes travel.
 aiohttp is imported on the first request and one session is kept from then on, without cookies and
 without redirects.
 """
 
 from __future__ import annotations
 
-import asyncio
-import random
 import socket
-import sys
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from mpdex.errors import (
-    AuthError,
-    MissingDependency,
-    MpdexError,
-    OutcomeUnknown,
-    ProtocolError,
-    RateLimited,
-    TransportError,
-)
-from mpdex.types import Json, Request, Session, VenueSpec
-from mpdex.utils.backoff import delays
-from mpdex.utils.clock import Clock
+from mpdex.errors import MissingDependency
+from mpdex.types import Request
+from mpdex.utils.transport import CONNECTIONS, KEEPALIVE_SECONDS, Answer, Transport
 
 if TYPE_CHECKING:
     import aiohttp
     from yarl import URL
 
-    from mpdex.utils.session import SessionKeeper
-    from mpdex.utils.throttle import Throttle
+__all__ = ["Answer", "RestTransport"]
 
-RETRIES = 2  # of a read, after the first attempt
-# Venues and their CDNs drop idle connections after one to a few minutes; ours end before, since an
-# order on a connection that the other end has dropped is an order whose fate nobody knows.
-_KEEPALIVE_SECONDS = 50.0
 _DNS_SECONDS = 300
-# More requests at once than this wait for a connection; no venue's limit allows that many.
-_CONNECTIONS = 64
 _CACHED_URLS = 512
-_JSON_HEADERS = {"Content-Type": "application/json"}
 _SKIPPED_HEADERS = ("Accept", "Accept-Encoding", "Content-Type")
 _AGENT = "mpdex"
-# A read that the venue puts off for longer than this is given back to the caller.
-_PATIENCE = 30.0
-_EXCERPT = 300
-# The usual header of what is left of a limit; a venue without it is only known by our own count.
-_LEFT = "X-RateLimit-Remaining"
-# Its successor: `RateLimit: "name";r=1200;t=32`, units left and seconds until they are back (IETF
-# draft-ietf-httpapi-ratelimit-headers-10).
-_LIMIT = "RateLimit"
-
-_encode = msgspec.json.Encoder().encode
-_parse = msgspec.json.Decoder(float_hook=Decimal).decode
-# Nested deeper, JSON is nobody's answer.
-_DEEPEST = 5_000
-# Invalid JSON, JSON nested too deep, a number that no Decimal can hold.
-_UNREADABLE = (msgspec.MsgspecError, RecursionError, ArithmeticError)
 
 
-class Sign(Protocol):
-    def __call__(self, request: Request, now_ms: int, /) -> Request: ...
+class RestTransport(Transport):
+    """The usual one."""
 
+    _http: aiohttp.ClientSession | None = None
+    _refusals: tuple[type[Exception], ...] = ()  # of whoever stands before the venue
 
-class DecodeError(Protocol):
-    def __call__(self, status: int, answer: Json, request: Request, /) -> Exception | None: ...
-
-
-class DecodePage(Protocol):
-    def __call__(self, status: int, text: str, request: Request, /) -> Exception | None: ...
-
-
-def _unknown_page(status: int, text: str, request: Request) -> Exception | None:
-    return None
-
-
-def _decode(body: bytes) -> Json:
-    """Decodes, however deep the nesting is and whatever limit another library has set: a limit
-    above what the stack holds would end the process on hostile JSON.
-    """
-    limit = sys.getrecursionlimit()
-    if limit <= _DEEPEST:
-        return _parse(body)
-    sys.setrecursionlimit(_DEEPEST)
-    try:
-        return _parse(body)
-    finally:
-        sys.setrecursionlimit(limit)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back, unjudged. `headers` ignores case."""
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-
-    def json(self) -> Json:
-        """The body, its fractions as `Decimal`. Raises: ProtocolError."""
-        try:
-            return _decode(self.body)
-        except _UNREADABLE as error:
-            raise ProtocolError(f"HTTP {self.status} whose body is not JSON") from error
-
-
-class RestTransport:
-    """The HTTP side of one account at one venue.
-
-    Attributes:
-        counts: requests sent, by (method, path); each attempt counts.
-        connections_opened: TCP connections begun so far.
-
-    Args:
-        endpoints: host key -> URL.
-        sign: adds the venue's proof to a signed request; sees its final bytes.
-        decode_error: the failure that an answer is, or None.
-        decode_page: the refusal that a 4xx without JSON is, or None.
-        session: whose headers every signed request carries.
-        proxy: http://, socks4:// or socks5:// URL, user and password included.
-        timeout: seconds for one attempt, from the connection to the last byte.
-    """
-
-    def __init__(
-        self,
-        spec: VenueSpec,
-        endpoints: Mapping[str, str],
-        *,
-        clock: Clock,
-        throttle: Throttle,
-        sign: Sign,
-        decode_error: DecodeError,
-        decode_page: DecodePage = _unknown_page,
-        session: SessionKeeper | None = None,
-        proxy: str | None = None,
-        timeout: float = 10.0,
-        rng: random.Random,
-    ) -> None:
-        self.counts: Counter[tuple[str, str]] = Counter()
-        self.connections_opened = 0
-        self._venue = spec.name
-        self._endpoints = {host: url.rstrip("/") for host, url in endpoints.items()}
-        self._clock = clock
-        self._throttle = throttle
-        self._sign = sign
-        self._decode_error = decode_error
-        self._decode_page = decode_page
-        self._session = session
-        self._session_hosts = spec.session_hosts or frozenset(endpoints)
-        self._proxy = proxy
-        self._timeout = timeout
-        self._rng = rng
-        self._urls: dict[tuple[str, str], URL] = {}
-        self._penalties: dict[str, Iterator[float]] = {}
-        self._http: aiohttp.ClientSession | None = None
-        self._foreign: tuple[type[Exception], ...] = (OSError,)
-        self._unsent: tuple[type[Exception], ...] = ()
-
-    async def send(self, request: Request) -> Json:
-        """The venue's answer, decoded; plain text where the venue answers a read with text.
-
-        Raises:
-            VenueError: the venue said no.
-            TransportError, ProtocolError: a read without an answer that can be used, or a command
-                that certainly did not leave.
-            OutcomeUnknown: a command that may have arrived.
-        """
-        if request.command:
-            return await self._attempt(request)
-        pauses = delays(0.25, 4.0, jitter=0.25, rng=self._rng)
-        for _ in range(RETRIES):
-            try:
-                return await self._attempt(request)
-            except RateLimited as error:
-                if error.retry_after is not None and error.retry_after > _PATIENCE:
-                    raise
-            except TransportError:
-                await asyncio.sleep(next(pauses))
-        return await self._attempt(request)
-
-    async def send_raw(self, request: Request) -> Answer:
-        """The answer as it is, whatever its status; for logins. Carries no session.
-
-        Raises: TransportError.
-        """
-        answer = await self._exchange(await self._prepare(request, None))
-        if answer.status == 429:
-            self.penalize(request, _retry_after(answer))
-        return replace(answer, headers=_joined(answer.headers))
-
-    async def warm(self, host: str = "") -> None:
-        """Opens a connection to each endpoint (or to `host`), so that an order finds it open.
-
-        Repeat it before the venue's idle limit. Raises: TransportError.
-        """
-        for name, url in self._endpoints.items():
-            if url.startswith("http") and host in ("", name):
-                await self._exchange(Request("HEAD", "/", host=name))
+    @cached_property
+    def _urls(self) -> dict[tuple[str, str], URL]:
+        return {}
 
     async def close(self) -> None:
         """Closes the connections. The next request opens them again."""
@@ -213,159 +43,46 @@ class RestTransport:
         if http is not None:
             await http.close()
 
-    # ----------------------------------------------------------------- one attempt
-
-    async def _attempt(self, request: Request) -> Json:
-        session = await self._session_for(request)
-        try:
-            return await self._once(request, session)
-        except AuthError:
-            if self._session is None or session is None:
-                raise
-            self._session.invalidate(session)
-            if request.command:
-                raise
-        return await self._once(request, await self._session_for(request))
-
-    async def _session_for(self, request: Request) -> Session | None:
-        if self._session is None or not request.signed:
-            return None
-        if request.host not in self._session_hosts:
-            return None
-        return await self._session.ensure()
-
-    async def _once(self, request: Request, session: Session | None) -> Json:
-        ready = await self._prepare(request, session)
-        answer = await self._exchange(ready)
-        left = answer.headers.get(_LEFT) or _limit_part(answer, "r")
-        if left.isdecimal():
-            self._throttle.observe(request.scope, int(left))
-        return self._judge(answer, ready)
-
-    async def _prepare(self, request: Request, session: Session | None) -> Request:
-        """With bytes, session and proof; after all waiting, since proofs carry the time."""
-        scope, weight, lane = request.scope, request.weight, request.lane
-        if not self._throttle.try_acquire(scope, weight, lane):
-            await self._throttle.acquire(scope, weight, lane)
-        if request.json is not None or request.body or session is not None:
-            request = _sealed(request, session)
-        return self._sign(request, self._clock.now_ms()) if request.signed else request
-
-    async def _exchange(self, request: Request) -> Answer:
+    async def _fetch(self, request: Request) -> Answer:
         http = self._http or self._open()
-        url = self._url(request)
-        self.counts[request.method, request.path] += 1
-        try:
-            response = await http.request(
-                request.method,
-                url,
-                data=request.body or None,
-                headers=request.headers,
-                allow_redirects=False,
-                middlewares=() if request.method == "POST" else (_never_again,),
-            )
-            body = await response.read()
-        except self._foreign as error:
-            # aiohttp writes a proxy's URL, password included, into some of its messages.
-            cause = error if self._proxy is None else None
-            raise self._unanswered(_reason(error, self._timeout), request, error) from cause
-        return Answer(response.status, response.headers, body)
-
-    # ----------------------------------------------------------------- what an answer means
-
-    def _judge(self, answer: Answer, request: Request) -> Json:
-        status = answer.status
-        if status >= 500:
-            raise self._unanswered(f"HTTP {status}", request, raw=_excerpt(answer.body))
-        try:
-            body = _decode(answer.body)
-        except _UNREADABLE as error:
-            return self._judge_text(answer, request, error)
-        failure = self._decode_error(status, body, request)
-        if failure is None and status != 429:
-            self._penalties.pop(request.scope, None)
-            return body
-        raise self._refused(failure, answer, request)
-
-    def _refused(self, failure: Exception | None, answer: Answer, request: Request) -> Exception:
-        if failure is not None and not isinstance(failure, RateLimited):
-            return failure
-        told = _retry_after(answer)
-        self.penalize(request, told)
-        if failure is None:
-            return self._over_limit(answer, request, told)
-        if failure.retry_after is None:
-            failure.retry_after = told
-        return failure
-
-    def _over_limit(self, answer: Answer, request: Request, told: float | None) -> Exception:
-        """A 429 that the venue's own words do not explain: a proxy or a wall in front of it.
-
-        A command, too, is refused by that for certain: whoever says so has not let it pass (RFC
-        6585, section 4).
-        """
-        raw = _excerpt(answer.body)
-        return RateLimited(
-            "HTTP 429", retry_after=told, venue=self._venue, raw=raw, request=str(request)
+        response = await http.request(
+            request.method,
+            self._url(request),
+            data=request.body or None,
+            headers=request.headers,
+            allow_redirects=False,
+            middlewares=() if request.method == "POST" else (_never_again,),
         )
+        return Answer(response.status, response.headers, await response.read())
 
-    def _judge_text(self, answer: Answer, request: Request, error: Exception) -> Json:
-        """Not JSON: an acknowledgement without a body, a text that was asked for, or a surprise."""
-        status, body = answer.status, answer.body.strip()
-        if not body and (status in (202, 204) or (status == 200 and _sets(request))):
-            return None
-        if status == 429:
-            raise self._refused(None, answer, request) from error
-        text = body.decode(errors="replace")
-        refusal = self._decode_page(status, text, request) if 400 <= status < 500 else None
-        if refusal is not None:
-            raise self._refused(refusal, answer, request) from None
-        if status == 200 and body and not request.command and _is_text(answer):
-            return text
-        detail = f"HTTP {status} with a body that is not JSON"
-        kind = OutcomeUnknown if request.command else ProtocolError
-        raise kind(detail, venue=self._venue, raw=_excerpt(body), request=str(request)) from error
+    def _unsent(self, error: Exception) -> bool:
+        return isinstance(error, self._refusals)
 
-    def _unanswered(
-        self, detail: str, request: Request, error: Exception | None = None, raw: str | None = None
-    ) -> MpdexError:
-        may_have_arrived = request.command and not isinstance(error, self._unsent)
-        kind = OutcomeUnknown if may_have_arrived else TransportError
-        return kind(detail, venue=self._venue, raw=raw, request=str(request))
-
-    def penalize(self, request: Request, seconds: float | None) -> None:
-        """The venue said "too many" to this request, by whatever route: hold its kind back.
-
-        Args:
-            seconds: for how long; None: longer each time, the venue not telling.
-        """
-        if seconds is None:
-            ladder = self._penalties.get(request.scope)
-            if ladder is None:
-                ladder = self._penalties[request.scope] = delays(1.0, 30.0, rng=self._rng)
-            seconds = next(ladder)
-        self._throttle.penalize(request.scope, request.lane, seconds)
-
-    # ----------------------------------------------------------------- aiohttp
+    def _reason(self, error: Exception) -> str:
+        port, cause = getattr(error, "port", None), getattr(error, "os_error", None)
+        if port is not None and cause is not None:
+            return f"cannot connect to {getattr(error, 'host', '')}:{port} ({type(cause).__name__})"
+        if isinstance(error, TimeoutError):
+            return f"no answer within {self._timeout:g} s"
+        return f"connection lost ({type(error).__name__})"
 
     def _url(self, request: Request) -> URL:
-        """The address; a query goes out letter by letter as it was signed."""
+        """Addresses without a query are kept: they come again and again."""
         if request.query:
-            query = "&".join(f"{name}={value}" for name, value in request.query.items())
-            return _address(f"{self._endpoints[request.host]}{request.path}?{query}")
+            return _encoded(self._address(request))
         key = (request.host, request.path)
         url = self._urls.get(key)
         if url is None:
             if len(self._urls) >= _CACHED_URLS:
                 self._urls.clear()  # a venue with order ids in its paths
-            url = self._urls[key] = _address(f"{self._endpoints[request.host]}{request.path}")
+            url = self._urls[key] = _encoded(self._address(request))
         return url
 
     def _open(self) -> aiohttp.ClientSession:
         import aiohttp
 
         self._foreign = (aiohttp.ClientError, OSError)
-        self._unsent = (
+        self._refusals = (
             aiohttp.ClientConnectorError,
             aiohttp.ConnectionTimeoutError,
             aiohttp.ClientHttpProxyError,
@@ -387,8 +104,8 @@ class RestTransport:
         import aiohttp
 
         return aiohttp.TCPConnector(
-            limit=_CONNECTIONS,
-            keepalive_timeout=_KEEPALIVE_SECONDS,
+            limit=CONNECTIONS,
+            keepalive_timeout=KEEPALIVE_SECONDS,
             ttl_dns_cache=_DNS_SECONDS,
             socket_factory=self._new_socket,
         )
@@ -413,9 +130,9 @@ class RestTransport:
             aiohttp_socks.ProxyTimeoutError,
         )
         self._foreign += refused
-        self._unsent += refused
+        self._refusals += refused
         return aiohttp_socks.ProxyConnector.from_url(
-            self._proxy or "", limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE_SECONDS
+            self._proxy or "", limit=CONNECTIONS, keepalive_timeout=KEEPALIVE_SECONDS
         )
 
     def _count_connections(self) -> aiohttp.TraceConfig:
@@ -445,67 +162,7 @@ async def _never_again(request: Any, handler: Callable[[Any], Any]) -> Any:
         raise aiohttp.ClientConnectionError(type(error).__name__) from error
 
 
-def _sealed(request: Request, session: Session | None) -> Request:
-    """With its final bytes, and the headers of the session."""
-    body = request.body or (b"" if request.json is None else _encode(request.json))
-    headers = {
-        **(_JSON_HEADERS if body else {}),
-        **(session.headers if session is not None else {}),
-        **request.headers,
-    }
-    return replace(request, body=body, headers=headers)
-
-
-def _address(text: str) -> URL:
+def _encoded(text: str) -> URL:
     from yarl import URL
 
     return URL(text, encoded=True)
-
-
-def _sets(request: Request) -> bool:
-    """Whether it changes a setting: there an empty 200 says all; an order has an answer."""
-    return request.method != "GET" and not request.command
-
-
-def _limit_part(answer: Answer, name: str) -> str:
-    """One number of the header `RateLimit`; "" where it is not there."""
-    parts = answer.headers.get(_LIMIT, "").split(";")[1:]
-    numbers = (part.partition("=") for part in parts)
-    return next((number for key, _, number in numbers if key.strip() == name), "")
-
-
-def _retry_after(answer: Answer) -> float | None:
-    """Seconds the venue asks for; None where it says nothing, or says it as a date."""
-    text = answer.headers.get("Retry-After", "").strip() or _limit_part(answer, "t")
-    return float(text) if text.replace(".", "", 1).isdecimal() else None  # seconds
-
-
-def _joined(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Each name once, the values of a repeated one (`Set-Cookie`) separated by commas."""
-    from multidict import CIMultiDict
-
-    joined: CIMultiDict[str] = CIMultiDict()
-    for name, value in headers.items():
-        joined[name] = f"{joined[name]}, {value}" if name in joined else value
-    return joined
-
-
-def _is_text(answer: Answer) -> bool:
-    """Meant as plain text: neither a page nor damaged JSON."""
-    kind = answer.headers.get("Content-Type", "")
-    started = answer.body.lstrip()[:1] in (b"<", b"{", b"[")
-    return not (started or "html" in kind or "json" in kind)
-
-
-def _excerpt(body: bytes) -> str:
-    return body[:_EXCERPT].decode(errors="replace")
-
-
-def _reason(error: Exception, timeout: float) -> str:
-    """What happened, without addresses' queries or proxy passwords."""
-    port, cause = getattr(error, "port", None), getattr(error, "os_error", None)
-    if port is not None and cause is not None:
-        return f"cannot connect to {getattr(error, 'host', '')}:{port} ({type(cause).__name__})"
-    if isinstance(error, TimeoutError):
-        return f"no answer within {timeout:g} s"
-    return f"connection lost ({type(error).__name__})"

@@ -18,6 +18,7 @@ class SessionKeeper:
 
     Attributes:
         current: the last session that was not invalidated; None before the first login.
+        followers: told of each new session, at once.
 
     Args:
         login: asks the venue for a session; raises when refused.
@@ -29,6 +30,7 @@ class SessionKeeper:
         self, login: Callable[[], Awaitable[Session]], *, clock: Clock, margin_ms: int = 60_000
     ) -> None:
         self.current: Session | None = None
+        self.followers: list[Callable[[Session], None]] = []
         self._login = login
         self._clock = clock
         self._margin_ms = margin_ms
@@ -78,6 +80,8 @@ class SessionKeeper:
             began = self._clock.now_ms()
             self.current = session = await self._login()
             self._since_ms = began
+            for follow in tuple(self.followers):
+                follow(session)
             flight.set_result(session)
         except MpdexError as error:
             flight.set_exception(error)

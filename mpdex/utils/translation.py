@@ -45,7 +45,7 @@ from mpdex.types import (
 if TYPE_CHECKING:
     from mpdex.utils.markets import MarketList
     from mpdex.utils.nonces import Nonces
-    from mpdex.utils.rest import Answer
+    from mpdex.utils.transport import Answer
 
 
 P = ParamSpec("P")
@@ -94,6 +94,12 @@ class Translation:
         """
         return ()
 
+    @classmethod
+    def poller(cls) -> type[Any] | None:
+        """What asks for books again and again, on a venue that streams none: see
+        `wrappers.book_poller`. None: nothing does."""
+        return None
+
     # ----------------------------------------------------------------- identity and errors
 
     def sign(self, request: Request, now_ms: int) -> Request:
@@ -116,6 +122,13 @@ class Translation:
 
         Raises nothing: what is not recognized leaves the outcome of a command open.
         """
+        return None
+
+    def decode_headers(
+        self, status: int, headers: Mapping[str, str], request: Request
+    ) -> MpdexError | None:
+        """The failure that the headers of an answer of 400 or above tell, whatever its body says:
+        of a wall in front of the venue, for one. None: they tell nothing."""
         return None
 
     def decode_reason(self, reason: str) -> type[Exception] | None:
@@ -171,8 +184,9 @@ class Translation:
         """The login with that signature; `continue_login` takes it from there."""
         self._refuse("a login by wallet")
 
-    def encode_countersign(self, request: Request, now_ms: int) -> Request:
-        """The question to `SPEC.countersigner`, who signs commands in our place.
+    def encode_countersign(self, request: Request, now_ms: int) -> Request | None:
+        """The question to `SPEC.countersigner`, who signs commands in our place, or quotes what
+        they accept; None: this one lacks nothing.
 
         It is asked once. Nothing has happened at the venue before what `decode_countersign` gives
         is sent, so a failure before that is never a doubt.
@@ -180,7 +194,7 @@ class Translation:
         self._refuse("signing elsewhere")
 
     def decode_countersign(self, answer: Json, request: Request) -> Request:
-        """The command as it may be sent, signed there."""
+        """The command as it may be sent, with what was given."""
         self._refuse("signing elsewhere")
 
     def make_nonces(self) -> Nonces | None:
@@ -292,6 +306,10 @@ class Translation:
 
     def decode_orders(self, answer: Json) -> list[Order]:
         self._refuse("get_open_orders")
+
+    def encode_orders_after(self, answer: Json, market: Market | None) -> Request | None:
+        """The page of open orders that follows this one; None: there is none."""
+        return None
 
     def encode_fills(self, market: Market | None, since_ms: int, cursor: str | None) -> Request:
         """One page of own fills at or after `since_ms`."""

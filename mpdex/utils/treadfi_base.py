@@ -42,7 +42,6 @@ from mpdex.types import (
     TimeInForce,
     WalletProof,
 )
-from mpdex.utils.client_ids import ClientIds
 from mpdex.utils.common_treadfi import (
     APP,
     AUTH,
@@ -78,7 +77,7 @@ from mpdex.utils.common_treadfi import (
 )
 from mpdex.utils.cookies import Cookie, find_cookies
 from mpdex.utils.translation import FillPage, Translation, acknowledged
-from mpdex.utils.treadfi_parents import BEFORE_MS, ParentOrders
+from mpdex.utils.unnamed_orders import UnnamedOrders
 
 if TYPE_CHECKING:
     from mpdex.utils.rest import Answer
@@ -104,14 +103,12 @@ class TreadfiBase(Translation):
         FEE: TreadFi's own, a fraction of notional, at its lowest tier.
         keys: `account_name`, and of `token`, `csrftoken` and `sessionid`, `login_private_key`,
             `login_address` those that the user has.
-        client_ids: of this account.
     """
 
     NAMED: ClassVar[frozenset[str]] = frozenset()
     FEE: ClassVar[Decimal]
     keys: Mapping[str, str]
-    client_ids: ClientIds
-    _parents: ParentOrders
+    _unnamed: UnnamedOrders
 
     @property
     def route(self) -> Route:
@@ -303,7 +300,7 @@ class TreadfiBase(Translation):
 
     def encode_cancel(self, cancel: CancelRequest, market: Market) -> Request:
         """Raises: OrderNotFound for a client id whose order TreadFi has not named."""
-        order_id = cancel.order_id or self._parents.order_id_of(cancel.client_id)
+        order_id = cancel.order_id or self._unnamed.order_id_of(cancel.client_id)
         if not order_id:
             raise OrderNotFound(f"no order {cancel.client_id}", venue=self.SPEC.name)
         return self.route.cancel(order_id)
@@ -317,12 +314,12 @@ class TreadfiBase(Translation):
 
         UNVERIFIED: that the table without `statuses` has ended orders, too; therefore both.
         """
-        order_id = query.order_id or self._parents.order_id_of(query.client_id)
+        order_id = query.order_id or self._unnamed.order_id_of(query.client_id)
         if order_id:
             return [read(f"{SUMMARY}{order_id}", {})]
         if self.keys.get("token"):
             own = {"custom_order_ids": query.client_id}
-        elif self._began_ms(query.client_id) is None:
+        elif self._unnamed.since_ms(query.client_id) is None:
             return []  # neither of this run nor of an earlier one
         else:
             own = {}
@@ -338,16 +335,13 @@ class TreadfiBase(Translation):
         orders = self._orders(answer)
         if self.keys.get("token"):
             return next((o for o in orders if o["client_order_id"] == query.client_id), None)
-        began_ms = self._began_ms(query.client_id)
-        assert began_ms is not None, "asked for with a time"
-        self._check_whole(answer["orders"], began_ms)
-        if self._parents.sent(query.client_id) is not None:
-            return self._parents.find(query.client_id, orders)
-        self._parents.rule_out(query.client_id, began_ms + BEFORE_MS, query.symbol, orders)
-        return None
+        since_ms = self._unnamed.since_ms(query.client_id)
+        assert since_ms is not None, "asked for with a time"
+        self._check_whole(answer["orders"], since_ms)
+        return self._unnamed.find(query.client_id, query.symbol, orders)
 
     def decode_order(self, answer: Json) -> Order:
-        return decode_order(answer, self._parents.client_id_of(_id(answer["id"])))
+        return decode_order(answer, self._unnamed.client_id_of(_id(answer["id"])))
 
     def encode_open_orders(self, market: Market | None) -> Request:
         return self.route.open_orders("" if market is None else market["symbol"])
@@ -375,7 +369,7 @@ class TreadfiBase(Translation):
     @checked_here
     def decode_fills(self, answer: Json, cursor: str | None) -> FillPage:
         rows = rows_of(answer, self.account_name)
-        client_id_of = self._parents.client_id_of
+        client_id_of = self._unnamed.client_id_of
         fills = [decode_fill(row, client_id_of(row["id"])) for row in rows if _executed(row)]
         more = len(answer["orders"]) >= PAGE
         return FillPage(fills, str(int(cursor or 1) + 1) if more else None)
@@ -419,14 +413,6 @@ class TreadfiBase(Translation):
         )
 
     # ----------------------------------------------------------------- helpers
-
-    def _began_ms(self, client_id: str) -> int | None:
-        """Before which the order is in no row; None: it is of nobody here."""
-        sent = self._parents.sent(client_id)
-        if sent is not None:
-            return sent.since_ms
-        made_ms = self.client_ids.made_ms(client_id)
-        return None if made_ms is None else made_ms - BEFORE_MS
 
     def _check_whole(self, rows: list[Json], since_ms: int) -> None:
         """A full page must reach back beyond a time, newest first, to prove an absence."""

@@ -290,6 +290,31 @@ async def test_silence_is_a_loss_and_server_pings_are_not_silence(engine: Engine
         await client.close()
 
 
+class Pinged(GuideClient):
+    SERVER_PINGS = 10.0
+
+
+@virtually
+async def test_a_server_that_has_pinged_and_stops_is_a_loss(engine: Engine) -> None:
+    """No word has to come, as long as the pings do."""
+    assert (GuideClient.patience(), Listening.patience(), Pinged.patience()) == (None, 60.0, 35.0)
+    loop = asyncio.get_running_loop()
+
+    async def ping_for_ten_minutes(peer: Peer) -> None:
+        for _ in range(60):
+            await asyncio.sleep(10)
+            peer.send("", PING)
+        await talk(peer)
+
+    async with Server(ping_for_ten_minutes) as server:
+        client = Pinged(url=server.url, engine=engine)
+        await client.connect()
+        await until(lambda: client.downs, seconds=1000)
+        assert client.downs == ["nothing received for 35 s"]
+        assert loop.time() == pytest.approx(635, abs=0.1)
+        await client.close()
+
+
 @virtually
 async def test_without_rules_nothing_is_sent_and_silence_is_fine(engine: Engine) -> None:
     """StandX closes on any ping: PING_INTERVAL None means none, of any kind."""
@@ -634,6 +659,24 @@ async def test_an_owner_that_breaks_is_replaced_once_a_minute(
         await client.close()
 
 
+class Resident(GuideClient):
+    ENDS_WITH_SESSION = False
+
+
+@virtually
+async def test_whoever_was_let_in_may_stay_longer_than_the_session() -> None:
+    logins = Logins(lasts_ms=300_000)
+    async with Server(talk) as server:
+        client = Resident(url=server.url, session=logins.keeper)
+        await client.connect()
+        await asyncio.sleep(3600)
+        assert (len(server.accepted), logins.count, client.ends_at) == (1, 1, None)
+        server.accepted[-1].cut()
+        await until(lambda: len(server.accepted) == 2)
+        assert logins.count == 2, "it comes back with a session that holds"
+        await client.close()
+
+
 class Mortal(GuideClient):
     MAX_AGE = 3600.0
 
@@ -655,6 +698,27 @@ async def test_a_connection_is_made_anew_before_the_venue_ends_it() -> None:
         assert len(server.accepted) == 3
         await client.close()
         assert client.ends_at is None
+
+
+class Following(GuideClient):
+    FOLLOWS_SESSION = True
+
+
+@virtually
+async def test_a_new_session_makes_the_connection_anew() -> None:
+    logins = Logins()
+    async with Server(talk) as server:
+        client = Following(url=server.url, session=logins.keeper)
+        await client.connect()
+        old = await logins.keeper.ensure()
+        logins.keeper.invalidate(old)
+        assert client.connected, "an end alone is none of its business"
+        await logins.keeper.ensure()
+        assert client.downs == ["its session was replaced"]
+        await until(lambda: client.connected)
+        await client.close()
+        assert logins.keeper.followers == []
+    assert [peer.headers["cookie"] for peer in server.peers] == ["token=1", "token=2"]
 
 
 @virtually

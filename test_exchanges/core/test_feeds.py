@@ -110,8 +110,9 @@ class World:
             clock=self.clock,
         )
 
-    async def stream_for(self, channel: str) -> Line:
-        return self.private if channel in ("orders", "fills", "positions") else self.public
+    async def stream_for(self, topic: Topic) -> Line:
+        private = topic.channel in ("orders", "fills", "positions")
+        return self.private if private else self.public
 
     async def fetch_book(self, symbol: str) -> BookUpdate:
         found = self.snapshots.pop(0)

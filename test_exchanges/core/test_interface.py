@@ -33,8 +33,10 @@ from mpdex.types import (
     Order,
     OrderRequest,
     OrderStatus,
+    OrderUpdate,
     Position,
     Request,
+    StreamDown,
     TimeInForce,
     Topic,
     VenueSpec,
@@ -214,7 +216,14 @@ class AcmeStream:
     HOST = "ws"
     CHANNELS = frozenset({"book", "mark", "orders", "fills"})
     PRIVATE = True
-    RECV_TIMEOUT = 30.0
+
+    @classmethod
+    def patience(cls) -> float:
+        return 30.0
+
+    @classmethod
+    def path_of(cls, topic: Topic) -> str:
+        return ""
 
 
 class Acme(MultiPerpDexMixin, MultiPerpDex):
@@ -505,8 +514,8 @@ async def test_both_ways_of_a_command_signed_elsewhere_are_warmed(
     async def warm(host: str = "") -> None:
         warmed.append(host)
 
-    async def stream_for(channel: str) -> None:
-        warmed.append(channel)
+    async def stream_for(topic: Topic) -> None:
+        warmed.append(topic.channel)
 
     elsewhere._rest.warm = warm  # type: ignore[method-assign]
     elsewhere._stream_for = stream_for  # type: ignore[method-assign, assignment]
@@ -629,6 +638,61 @@ async def test_all_pages_of_fills_once_each_oldest_first(dex: Acme, wire: Wire) 
     assert [request.query for request in wire.sent] == [{"cursor": c} for c in ("", "a", "b")]
 
 
+async def test_a_list_that_goes_on_with_what_has_ended_is_asked_order_by_order(
+    dex: Acme, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Acme, "SPEC", replace(Acme.SPEC, lists_ended=True))
+    second, third = {**ORDER, "id": "2"}, {**ORDER, "id": "3"}
+    ended = {**ORDER, "status": OrderStatus.CANCELED}
+    gone = OrderNotFound("not yet", venue="acme")
+    wire.answers.extend([[ORDER, second, third], ended, second, gone, None])
+    assert await dex.read_open_orders(ETH) == [second, third]
+    asked = [(request.path, getattr(request.json, "order_id", "")) for request in wire.sent]
+    one_by_one = [("/live", "1"), ("/live", "2"), ("/live", "3"), ("/past", "3")]
+    assert asked == [("/orders", ""), *one_by_one]
+    wire.answers.extend([[], [ORDER], ended])
+    assert await dex._fetch_account(None) == ([], [], [])
+
+
+async def test_orders_may_have_a_socket_of_their_own(dex: Acme, wire: Wire) -> None:
+    class Entry(AcmeStream):
+        HOST, CHANNELS = "entry", frozenset({"commands"})
+
+    class Line:
+        def __init__(self, kind: type[Any]) -> None:
+            self.kind, self.listeners, self.connected = kind, list[Any](), True
+
+        async def close(self) -> None:
+            assert self.listeners == [], "somebody still listens"
+
+    async def connect(kind: Any, url: str) -> Line:
+        return Line(kind)
+
+    dex.endpoints = {**dex.endpoints, "entry": "wss://entry.acme.example"}
+    dex.streams = lambda: (AcmeStream, Entry)  # type: ignore[misc,method-assign,assignment]
+    dex._connect = connect  # type: ignore[method-assign]
+    assert dex._commands == Topic("commands")
+    assert "commands" not in dex.stream_channels
+    assert dex._command_stream() is None
+    line: Any = await dex._stream_for(dex._commands)
+    assert line is dex._command_stream()
+    assert line.kind is Entry
+    account: Any = await dex._stream_for(Topic("orders"))
+    for line.connected, account.connected, detour in (
+        (True, True, False),
+        (False, True, True),
+        (True, False, True),
+    ):
+        assert dex._must_detour() is detour, "one is lost: the other one is as good as lost"
+    heard: list[Order] = []
+    dex.on_orders(heard.append)
+    [told] = line.listeners
+    told(StreamDown("nobody minds"))
+    told(OrderUpdate({**ORDER, "filled": D(0)}))  # type: ignore[typeddict-item]
+    assert [order["id"] for order in heard] == ["1"]
+    await dex.close()
+
+
 async def test_a_position_is_that_of_the_market(dex: Acme, wire: Wire) -> None:
     other, ours = {"symbol": "BTC-PERP"}, {"symbol": ETH}
     wire.answers.extend([[other], [other, ours], [other, ours]])
@@ -648,6 +712,30 @@ async def test_what_is_not_translated_is_unsupported(dex: Acme, wire: Wire) -> N
         with pytest.raises(Unsupported, match="is not offered here"):
             await call()
     assert wire.sent == []
+
+
+async def test_a_topic_with_an_address_of_its_own_has_its_own_connection(
+    dex: Acme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    class Line:
+        async def close(self) -> None:
+            opened.remove(opened[0])
+
+    async def connect(kind: Any, url: str) -> Line:
+        opened.append(url)
+        return Line()
+
+    address = staticmethod(lambda topic: f"/{topic.channel}/{topic.symbol}")
+    monkeypatch.setattr(AcmeStream, "path_of", address, raising=False)
+    dex._connect = connect  # type: ignore[method-assign]
+    book, mark = Topic("book", ETH), Topic("mark", ETH)
+    lines = [await dex._stream_for(topic) for topic in (book, mark, book)]
+    assert opened == [f"wss://ws.acme.example/{channel}/{ETH}" for channel in ("book", "mark")]
+    assert lines[0] is lines[2] is not lines[1]
+    await dex.close()
+    assert opened == []
 
 
 async def test_what_no_stream_carries_is_unsupported(dex: Acme) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from mpdex.errors import UnknownSymbol
+from mpdex.errors import UnknownSymbol, Unsupported
 from mpdex.types import Market
-from mpdex.utils.markets import MarketList
+from mpdex.utils.markets import MarketList, coin_of
 
 
 def market(symbol: str, coin: str, **changes: Any) -> Market:
@@ -113,3 +113,22 @@ def test_one_market_is_completed(markets: MarketList) -> None:
     markets.complete({**markets["ETH-PERP"], "max_leverage": Decimal(50)})
     assert markets["ETH-PERP"]["max_leverage"] == 50
     assert markets["BTC-PERP"]["max_leverage"] is None
+
+
+def test_a_venue_without_spot_says_why() -> None:
+    found = MarketList("acme", no_spot="it has none")
+    found.replace([market("ETH-PERP", "ETH")])
+    with pytest.raises(Unsupported, match="acme: no spot market 'ETH/USDC': it has none"):
+        found["ETH/USDC"]
+    with pytest.raises(Unsupported, match="it has none"):
+        found.find("ETH", "spot")
+    with pytest.raises(UnknownSymbol, match="ETH-PERP"):
+        found["ETH_PERP"]
+
+
+@pytest.mark.parametrize(
+    ("name", "coin", "count"),
+    [("ETH", "ETH", 1), ("1000PEPE", "PEPE", 1000), ("1000", "1000", 1), ("1INCH", "1INCH", 1)],
+)
+def test_contracts_of_a_thousand_coins(name: str, coin: str, count: int) -> None:
+    assert coin_of(name) == (coin, Decimal(count))

@@ -46,6 +46,7 @@ class Naive:
             bids=sorted(self.bids.items(), reverse=True),
             asks=sorted(self.asks.items()),
             timestamp_ms=None,
+            indicative=False,
         )
 
 
@@ -392,7 +393,11 @@ def book() -> Book:
 
 def test_depth_of_levels(book: Book) -> None:
     assert book.levels(1) == OrderBook(
-        symbol="X", bids=[(D(100), D(1))], asks=[(D(101), D(1))], timestamp_ms=1
+        symbol="X",
+        bids=[(D(100), D(1))],
+        asks=[(D(101), D(1))],
+        timestamp_ms=1,
+        indicative=False,
     )
     assert len(book.levels(2)["asks"]) == 2
     assert len(book.levels(50)["asks"]) == 3

@@ -144,7 +144,7 @@ def transport(url: str, **options: Any) -> RestTransport:
         "decode_error": decode_error,
         "rng": random.Random(1),
     }
-    spec = VenueSpec(name="acme", endpoints={}, credentials=())
+    spec = options.pop("spec", VenueSpec(name="acme", endpoints={}, credentials=()))
     return RestTransport(spec, {"rest": url}, **{**settings, **options})
 
 
@@ -297,6 +297,17 @@ async def test_an_acknowledgement_may_be_empty() -> None:
         with pytest.raises(OutcomeUnknown):
             await acme.transport.send(CANCEL)
         assert await acme.transport.send(Request("PATCH", "/settings", json={})) is None
+
+
+@virtual
+async def test_a_venue_may_acknowledge_without_a_word() -> None:
+    spec = VenueSpec(
+        name="acme", endpoints={}, credentials=(), silent_methods=frozenset({"DELETE"})
+    )
+    async with venue(says("", 200), spec=spec) as acme:
+        assert await acme.transport.send(CANCEL) is None
+        with pytest.raises(OutcomeUnknown):
+            await acme.transport.send(PLACE)
 
 
 @pytest.mark.parametrize("kind", ["text/html", "text/plain", "application/json"])

@@ -59,6 +59,24 @@ def test_a_session_is_renewed_a_minute_before_it_ends() -> None:
     run_virtual(scenario())
 
 
+def test_whoever_follows_is_told_of_each_new_session() -> None:
+    async def scenario() -> None:
+        venue, told = Venue(), list[Session]()
+        venue.keeper.followers.append(told.append)
+        first = await venue.keeper.ensure()
+        assert await venue.keeper.ensure() is first
+        venue.keeper.invalidate(first)
+        second = await venue.keeper.ensure()
+        assert told == [first, second]
+        venue.refuses = True
+        venue.keeper.invalidate(second)
+        with pytest.raises(AuthError):
+            await venue.keeper.ensure()
+        assert told == [first, second]
+
+    run_virtual(scenario())
+
+
 def test_an_old_session_is_renewed_ahead_of_time_while_it_still_serves() -> None:
     async def scenario() -> None:
         venue = Venue()

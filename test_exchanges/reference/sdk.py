@@ -31,19 +31,24 @@ def interpreter(venue: str) -> str:
     return made.stdout.strip()
 
 
-async def play(venue: str, part: str, name: str = "") -> tuple[dict[str, Any], Running]:
+async def play(
+    venue: str, part: str, *, name: str = "", environment: str = "", keys: str = "credentials"
+) -> tuple[dict[str, Any], Running]:
     """The report of one part of the script, and the venue it traded on, stopped.
 
     Args:
         name: of script and environment, where it is not the venue's.
+        environment: whose SDK, where that is another one's.
+        keys: method of the simulated venue that gives them.
     """
     name = name or venue
-    script, python = FOLDER / f"{name}_client.py", interpreter(name)
+    script, python = FOLDER / f"{name}_client.py", interpreter(environment or name)
     async with await serve([venue]) as running:
-        given = {"endpoints": running.endpoints[venue], "credentials": running.credentials[venue]}
-        environment = {**os.environ, "TZ": "UTC"}
+        credentials = getattr(running.venues[venue], keys)()
+        given = {"endpoints": running.endpoints[venue], "credentials": credentials}
+        variables = {**os.environ, "TZ": "UTC"}
         process = await asyncio.create_subprocess_exec(
-            python, str(script), part, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment
+            python, str(script), part, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=variables
         )
         try:
             async with asyncio.timeout(PATIENCE):

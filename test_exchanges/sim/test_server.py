@@ -52,6 +52,8 @@ class Toy(SimVenue):
             ("POST", "/order", self._place),
             ("DELETE", "/order", self._cancel),
             ("GET", "/time", lambda request: SimReply({"t": self.clock.now_ms(), **request.query})),
+            ("GET", "/part/*", lambda request: SimReply(request.path.rpartition("/")[2])),
+            ("GET", "/part/own", lambda _: SimReply("its own")),
         ]
 
     def endpoints(self, port: int) -> dict[str, str]:
@@ -104,6 +106,10 @@ class Toy(SimVenue):
         if text == "book":
             self.watch_book("ETH")
             return "ack"
+        if text == "pack":
+            conn.pack = lambda payload: payload[::-1] if b"packed" in payload else None
+            conn.send("packed", "book")
+            return "plain"
         if text == "bye":
             conn.close(4000, "as you wish")
             return None
@@ -489,6 +495,28 @@ def test_pings_and_who_does_not_answer() -> None:
             seen = await ignoring
             assert [m.type for m in seen[:2]] == [aiohttp.WSMsgType.PING] * 2
             assert (seen[2].type, seen[2].data) == (aiohttp.WSMsgType.CLOSE, 1008)
+
+    play(story)
+
+
+def test_a_venue_may_pack_frames_into_binary_ones() -> None:
+    async def story(lab: Lab) -> None:
+        async with lab.http.ws_connect(lab.ws_url) as ws:
+            await ws.send_str("pack")
+            seen = [await ws.receive() for _ in range(2)]
+        told = {message.type: message.data for message in seen}
+        assert told == {aiohttp.WSMsgType.BINARY: b"dekcap", aiohttp.WSMsgType.TEXT: "plain"}
+
+    play(story)
+
+
+def test_the_last_part_of_a_path_may_be_open() -> None:
+    async def story(lab: Lab) -> None:
+        for path, wanted in (("part/17", "17"), ("part/own", "its own")):
+            async with lab.http.get(f"{lab.url}/{path}") as reply:
+                assert await reply.text() == wanted
+        async with lab.http.get(f"{lab.url}/part/17/more") as reply:
+            assert reply.status == 404
 
     play(story)
 

@@ -157,6 +157,7 @@ class FakeDex:
         self.freshened = 0
         self.renewals: list[str] = []
         self.switch: list[Number | None] = []
+        self.book_sizes: dict[str, Number] = {}
         self.orders: dict[str, Truth] = {}
         self.fills: list[Fill] = []
         self.position = D(0)
@@ -254,6 +255,9 @@ class FakeDex:
     async def get_orderbook(self, symbol: str, depth: int = 10) -> OrderBook:
         await self._read("/book")
         return self._books[symbol].levels(depth)
+
+    def size_book(self, symbol: str, size: Number) -> None:
+        self.book_sizes[symbol] = size
 
     async def start_streams(self, topics: Sequence[Topic]) -> None:
         wanted = {"book", "orders", "fills"} & self.stream_channels

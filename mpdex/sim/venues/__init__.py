@@ -24,6 +24,11 @@ SIM_VENUES: dict[str, str] = {
     "lighter": "mpdex.sim.venues.lighter:LighterSim",
     "pacifica": "mpdex.sim.venues.pacifica:PacificaSim",
     "treadfi.pacifica": "mpdex.sim.venues.treadfi_pc:TreadfiPcSim",
+    "paradex": "mpdex.sim.venues.paradex:ParadexSim",
+    "standx": "mpdex.sim.venues.standx:StandxSim",
+    "variational": "mpdex.sim.venues.variational:VariationalSim",
+    "extended": "mpdex.sim.venues.extended:ExtendedSim",
+    "edgex": "mpdex.sim.venues.edgex:EdgexSim",
 }
 
 

@@ -10,9 +10,10 @@ Source: docs.backpack.exchange, "Streams", and live frames; read 2026-11-21.
 from __future__ import annotations
 
 import random
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import TypeAlias
 
 import msgspec
@@ -20,6 +21,7 @@ import msgspec
 from mpdex.sim.book_room import BookRoom
 from mpdex.sim.exchange import SimExchange
 from mpdex.sim.models import Timers
+from mpdex.sim.race import Race
 from mpdex.sim.records import (
     BookChanged,
     MarkChanged,
@@ -77,9 +79,7 @@ class Streams:
         self._listeners: dict[Topic, dict[int, SimConnection]] = defaultdict(dict)
         self._rooms: dict[tuple[str, float], BookRoom] = {}
         self._best: dict[str, tuple[Json, ...]] = {}
-        self._held: deque[Callable[[], None]] = deque()
-        self._due = 0.0
-        self._lag = 0.0
+        self._race = Race(exchange.clock, timers)
         self._moved: dict[tuple[str, str], SimPosition] = {}
         self._told: dict[tuple[str, str], bool] = {}
 
@@ -236,14 +236,9 @@ class Streams:
 
     # ---------------------------------------------------------------- sending
 
-    @contextmanager
-    def racing(self) -> Iterator[None]:
+    def racing(self) -> AbstractContextManager[None]:
         """Account frames made inside go out before the answer, or after it: a coin decides."""
-        self._lag = AFTER_ANSWER if self._rng.random() < 0.5 else 0.0
-        try:
-            yield
-        finally:
-            self._lag = 0.0
+        return self._race.held_for(AFTER_ANSWER if self._rng.random() < 0.5 else 0.0)
 
     def _push(self, kind: str, symbol: str, body: Callable[[], Json]) -> None:
         name = f"{kind}.{symbol}"
@@ -256,17 +251,7 @@ class Streams:
     def _push_account(self, base: str, account: str, symbol: str, body: Json, kind: str) -> None:
         for name in (base, f"{base}.{symbol}"):
             for conn in tuple(self._listeners.get((account, name), {}).values()):
-                self._hold(conn, _frame(name, body), kind)
-
-    def _hold(self, conn: SimConnection, frame: bytes, kind: str) -> None:
-        """Send in order, now or after the lag; never past what is still held."""
-        now = self._exchange.clock.monotonic()
-        self._due = max(self._due, now + self._lag)
-        if self._due <= now and not self._held:
-            conn.send(frame, kind)
-            return
-        self._held.append(lambda: conn.send(frame, kind))
-        self._timers.after(self._due - now, lambda: self._held.popleft()())
+                self._race.push(partial(conn.send, _frame(name, body), kind))
 
 
 KINDS: Mapping[str, str] = {

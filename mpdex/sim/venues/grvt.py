@@ -19,6 +19,7 @@ import msgspec
 
 from mpdex.sim import evm
 from mpdex.sim.exchange import SimExchange, Twist
+from mpdex.sim.messages import decode_object
 from mpdex.sim.models import FeeModel, LatencyModel
 from mpdex.sim.records import (
     MarkChanged,
@@ -35,7 +36,7 @@ from mpdex.sim.venues import grvt_render as render
 from mpdex.sim.venues.grvt_account import AccountData
 from mpdex.sim.venues.grvt_market import MarketData
 from mpdex.sim.venues.grvt_orders import OrderDesk
-from mpdex.sim.venues.grvt_socket import RpcSocket, decode_object
+from mpdex.sim.venues.grvt_socket import RpcSocket
 from mpdex.sim.venues.grvt_streams import Streams
 from mpdex.sim.venues.grvt_wire import REJECTS, Refusal, parse_order, render_error
 from mpdex.types import Json, Limit, OrderStatus

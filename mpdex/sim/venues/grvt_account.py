@@ -5,13 +5,12 @@ Source: api-docs.grvt.io, trading_api; read 2026-11-21.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
+from mpdex.sim.cursors import read_cursor, write_cursor
 from mpdex.sim.exchange import SimExchange
 from mpdex.sim.records import SimFill, SimMarket, SimOrder, SimPosition
 from mpdex.sim.venues import grvt_crypto as crypto
@@ -258,33 +257,22 @@ def _page(
     show: Callable[[T], Json],
     limit: int,
 ) -> dict[str, Json]:
-    """Newest first, at most `limit`; `next` is a cursor, "" at the end.
-
-    A cursor is the place in the list before which the next page begins: what is added later
-    neither repeats nor hides anything.
-    """
+    """Newest first, at most `limit`; `next` is a cursor, "" at the end."""
     result: list[Json] = []
-    end = _parse_cursor(body.get("cursor"), len(oldest_first))
+    end = _place(body, len(oldest_first))
     for index in range(end - 1, -1, -1):
         if not wanted(oldest_first[index]):
             continue
         if len(result) == limit:
-            return {"result": result, "next": _cursor(index + 1)}
+            return {"result": result, "next": write_cursor(index + 1)}
         result.append(show(oldest_first[index]))
     return {"result": result, "next": ""}
 
 
-def _cursor(end: int) -> str:
-    return base64.urlsafe_b64encode(f'{{"end":{end}}}'.encode()).decode()
-
-
-def _parse_cursor(cursor: Json, size: int) -> int:
-    if not cursor:
-        return size
+def _place(body: dict[str, Json], size: int) -> int:
     try:
-        text = base64.urlsafe_b64decode(str(cursor)).decode()
-        return min(int(text.removeprefix('{"end":').removesuffix("}")), size)
-    except (ValueError, binascii.Error) as error:
+        return read_cursor(str(body.get("cursor") or ""), size)
+    except ValueError as error:
         raise Refusal(1003) from error
 
 

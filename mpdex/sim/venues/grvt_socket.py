@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from mpdex.sim.messages import message_of
 from mpdex.sim.venue import SimConnection, SimReply, SimRequest
 from mpdex.sim.venues.grvt_streams import Streams
 from mpdex.sim.venues.grvt_wire import Refusal, render_error
@@ -20,7 +21,6 @@ from mpdex.types import Json
 
 Private = Callable[[str, dict[str, Json]], Json]
 Public = Callable[[dict[str, Json]], Json]
-_decode = msgspec.json.Decoder(float_hook=str).decode
 
 
 class RpcSocket:
@@ -48,7 +48,7 @@ class RpcSocket:
 
         Returns: the direct answer; None where it was pushed, ahead of snapshots.
         """
-        message = _message(conn, text)
+        message = message_of(conn, text)
         if not conn.path.endswith("/full"):
             return self._accept_old(conn, message)
         id, method = _envelope(message)
@@ -63,7 +63,7 @@ class RpcSocket:
 
     def request_of(self, conn: SimConnection, text: str) -> SimRequest | None:
         """The REST request that a call stands for; None for anything but a call."""
-        message = _message(conn, text)
+        message = message_of(conn, text)
         version, slash, name = _envelope(message)[1].partition("/")
         if not slash:
             return None
@@ -73,7 +73,7 @@ class RpcSocket:
 
     def wrap(self, conn: SimConnection, text: str, reply: SimReply) -> Json:
         """A REST answer as the answer to a call."""
-        id, method = _envelope(_message(conn, text))
+        id, method = _envelope(message_of(conn, text))
         if reply.status == 200:
             return {"jsonrpc": "2.0", "result": reply.body, "id": id, "method": method}
         body = reply.body
@@ -140,15 +140,6 @@ class RpcSocket:
         return None
 
 
-def decode_object(data: bytes | str) -> dict[str, Json]:
-    """A JSON object; {} for anything else."""
-    try:
-        body = _decode(data)
-    except msgspec.DecodeError:
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
 def _send_all(conn: SimConnection, ack: Json, frames: list[bytes]) -> None:
     conn.send(ack, "ack")
     for frame in frames:
@@ -164,12 +155,3 @@ def _rpc_error(id: int, method: str, body: Mapping[str, Json]) -> Json:
 def _envelope(message: dict[str, Json]) -> tuple[int, str]:
     id, method = message.get("id"), message.get("method")
     return (id if isinstance(id, int) else 0), (method if isinstance(method, str) else "")
-
-
-def _message(conn: SimConnection, text: str) -> dict[str, Json]:
-    """A text frame decoded, once for the several questions asked about it."""
-    last = conn.state.get("message")
-    if last is None or last[0] != text:
-        last = conn.state["message"] = (text, decode_object(text))
-    decoded: dict[str, Json] = last[1]
-    return decoded

@@ -12,18 +12,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from decimal import Decimal
-from string import ascii_letters, digits
 from typing import NamedTuple
 
 import msgspec
 from nacl.bindings import crypto_sign_open, crypto_sign_seed_keypair
 from nacl.exceptions import BadSignatureError
 
+from mpdex.sim.base58 import decode_base58 as decode_base58
+from mpdex.sim.base58 import encode_base58 as encode_base58
 from mpdex.types import Json
 
-# Digits and letters, less those that look alike.
-_ALPHABET = "".join(sorted(set(digits + ascii_letters) - set("0OIl")))
-_DIGITS = {letter: value for value, letter in enumerate(_ALPHABET)}
 _encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
@@ -66,26 +64,6 @@ def throwaway_keys(purpose: str) -> KeyPair:
     seed = hashlib.sha256(f"simulated pacifica {purpose}".encode()).digest()
     public, secret = crypto_sign_seed_keypair(seed)
     return KeyPair(encode_base58(public), encode_base58(secret))
-
-
-def encode_base58(data: bytes) -> str:
-    number, text = int.from_bytes(data, "big"), ""
-    while number:
-        number, digit = divmod(number, 58)
-        text = _ALPHABET[digit] + text
-    return "1" * (len(data) - len(data.lstrip(b"\0"))) + text
-
-
-def decode_base58(text: str, size: int) -> bytes | None:
-    """The bytes of a text; None where it is not base58 of so many bytes."""
-    if not text or len(text) > 2 * size or not all(letter in _DIGITS for letter in text):
-        return None
-    number = 0
-    for letter in text:
-        number = number * 58 + _DIGITS[letter]
-    zeros = len(text) - len(text.lstrip("1"))
-    data = b"\0" * zeros + number.to_bytes((number.bit_length() + 7) // 8, "big")
-    return data if len(data) == size else None
 
 
 def parse_address(value: Json) -> bytes | None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from mpdex.sim import evm
+from mpdex.sim.cookies import cookie
 from mpdex.sim.venue import SimReply, SimRequest
 from mpdex.utils.clock import Clock
 
@@ -108,7 +109,7 @@ class Logins:
         if nonce not in self._nonces:
             return "Invalid nonce."
         self._nonces.discard(nonce)
-        signer = _signer(MESSAGE.format(nonce=nonce), str(said.get("signature")))
+        signer = evm.personal_signer(MESSAGE.format(nonce=nonce), str(said.get("signature")))
         return "" if signer is not None and signer == address else "Invalid signature."
 
     def _open(self, user: User) -> tuple[str, str]:
@@ -175,25 +176,5 @@ def denied() -> SimReply:
     return SimReply({"detail": "Authentication credentials were not provided."}, 403)
 
 
-def cookie(headers: Mapping[str, str], name: str) -> str:
-    for part in headers.get("cookie", "").split(";"):
-        key, _, value = part.strip().partition("=")
-        if key == name:
-            return value
-    return ""
-
-
 def _from_the_page(headers: Mapping[str, str]) -> bool:
     return headers.get("origin") == ORIGIN and headers.get("referer", "").startswith(f"{ORIGIN}/")
-
-
-def _signer(text: str, signature: str) -> str | None:
-    """Address (lower case) that signed, with or without 0x before the signature."""
-    try:
-        raw = bytes.fromhex(signature.removeprefix("0x"))
-    except ValueError:
-        return None
-    if len(raw) != 65 or raw[64] not in (27, 28):
-        return None
-    r, s = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:64], "big")
-    return evm.recover(evm.personal_digest(text.encode()), r, s, raw[64])

@@ -1,4 +1,4 @@
-"""Bytes as Base58 text, for signatures: the library takes as long for one as for signing it.
+"""Bytes as Base58 text, and back: the library takes as long for a signature as for signing it.
 
 Ten digits at a time are cut off the number, and those are read as pairs from a table; a big number
 is then divided nine times and not eighty-eight.
@@ -14,6 +14,7 @@ from typing import Final
 # Digits and letters, less those that look alike.
 _ALPHABET: Final = "".join(sorted(set(digits + ascii_letters) - set("0OIl"))).encode()
 _PAIRS: Final = [bytes((high, low)) for high in _ALPHABET for low in _ALPHABET]
+_VALUES: Final = {digit: value for value, digit in enumerate(_ALPHABET)}
 _TWO, _FOUR, _SIX, _EIGHT, _TEN = (58**digits for digits in (2, 4, 6, 8, 10))
 
 
@@ -33,3 +34,14 @@ def encode_base58(data: bytes) -> bytes:
     parts.reverse()
     zeros = len(data) - len(data.lstrip(b"\0"))
     return b"1" * zeros + b"".join(parts).lstrip(b"1")
+
+
+def decode_base58(text: str) -> bytes:
+    """Not meant for speed. Raises: ValueError, without the text."""
+    number = 0
+    for digit in text.encode():
+        if digit not in _VALUES:
+            raise ValueError("not a digit of Base58")
+        number = number * 58 + _VALUES[digit]
+    zeros = len(text) - len(text.lstrip("1"))
+    return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")

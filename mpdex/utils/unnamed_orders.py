@@ -1,7 +1,7 @@
-"""What is remembered of orders that TreadFi knows by its own ids alone.
+"""What is remembered of orders that a venue knows by its own ids alone.
 
-The page takes no client id. Ours names the answer's UUID, here and in a file for the next run; an
-order whose answer was lost is looked for in TreadFi's table by what it was: pair, side, size, price
+It takes no client id. Ours names the answer's id, here and in a file for the next run; an order
+whose answer was lost is looked for in the venue's list by what it was: market, side, size, price
 and the time it was sent. One row that fits and is nobody else's is the order. More than one, or
 more than one order that it could be, and nobody can say: that is told as it is, never guessed.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +24,8 @@ from mpdex.types import Order, OrderRequest, Side
 
 log = logging.getLogger("mpdex.orders")
 
-# Between our clock and TreadFi's; between sending and the row, as a request is given up after 10 s.
+# Between our clock and the venue's; between sending and the row, a request being given up after
+# 10 s.
 BEFORE_MS, AFTER_MS = 5_000, 60_000
 _REMEMBERED: Final = 10_000
 
@@ -76,7 +77,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
 _line: Final = msgspec.json.Decoder(_Line).decode
 
 
-class ParentLog:
+class UnnamedLog:
     """The file of one account, readable by its owner alone.
 
     What is written survives the process, and not a power cut: to wait for the disk would make every
@@ -114,15 +115,19 @@ class ParentLog:
             log.warning("%s: not noted for the next run: %s", self._path.name, error)
 
 
-class ParentOrders:
+class UnnamedOrders:
     """The orders of one account that this program has sent.
 
     Args:
+        made_ms: when an id was made, by this program or an earlier run of it; None: by neither.
         log: keeps them for the next run; None: nothing does.
     """
 
-    def __init__(self, venue: str, log: ParentLog | None = None) -> None:
+    def __init__(
+        self, venue: str, made_ms: Callable[[str], int | None], log: UnnamedLog | None = None
+    ) -> None:
         self._venue = venue
+        self._made_ms = made_ms
         self._sent: dict[str, Sent] = {}  # by client id
         self._names: dict[str, str] = {}  # client id, by order id
         self._log = log
@@ -151,7 +156,7 @@ class ParentOrders:
         self._write(_Line(order.client_id, *what, sent_ms=now_ms))
 
     def name(self, client_id: str, order_id: str) -> None:
-        """TreadFi calls it so."""
+        """The venue calls it so."""
         if self._name(client_id, order_id):
             self._write(_Line(client_id, order_id=order_id))
 
@@ -179,10 +184,6 @@ class ParentOrders:
         if self._log is not None:
             self._log.add(line)
 
-    def sent(self, client_id: str) -> Sent | None:
-        """None: not by this program, or not as far as it is remembered."""
-        return self._sent.get(client_id)
-
     def order_id_of(self, client_id: str) -> str:
         """ "" where it is not known."""
         sent = self._sent.get(client_id)
@@ -191,8 +192,28 @@ class ParentOrders:
     def client_id_of(self, order_id: str) -> str | None:
         return self._names.get(order_id)
 
-    def find(self, client_id: str, rows: Sequence[Order]) -> Order | None:
-        """The order among rows of the table, which is named from now on.
+    def since_ms(self, client_id: str) -> int | None:
+        """Before which the order is in no row; None: it is of nobody here."""
+        sent = self._sent.get(client_id)
+        if sent is not None:
+            return sent.since_ms
+        made_ms = self._made_ms(client_id)
+        return None if made_ms is None else made_ms - BEFORE_MS
+
+    def find(self, client_id: str, symbol: str, rows: Sequence[Order]) -> Order | None:
+        """The order among all rows since `since_ms`, which is named from now on.
+
+        None: no row is it. Raises: OutcomeUnknown where that cannot be told.
+        """
+        if client_id in self._sent:
+            return self._find(client_id, rows)
+        made_ms = self._made_ms(client_id)
+        if made_ms is not None:
+            self._rule_out(client_id, made_ms, symbol, rows)
+        return None
+
+    def _find(self, client_id: str, rows: Sequence[Order]) -> Order | None:
+        """The order of this run among rows of the list.
 
         None: no row is it. Raises: OutcomeUnknown where that cannot be told.
         """
@@ -211,8 +232,8 @@ class ParentOrders:
         self.name(client_id, row["id"])
         return {**row, "client_order_id": client_id}
 
-    def rule_out(self, client_id: str, made_ms: int, symbol: str, rows: Sequence[Order]) -> None:
-        """An order of which nothing but its id's time is known any more is no row.
+    def _rule_out(self, client_id: str, made_ms: int, symbol: str, rows: Sequence[Order]) -> None:
+        """An order of an earlier run, of which nothing but its id's time is known, is no row.
 
         Raises: OutcomeUnknown where one could be it.
         """
@@ -230,7 +251,7 @@ class ParentOrders:
     def _undecided(self, client_id: str, rows: Sequence[Order]) -> OutcomeUnknown:
         ids = ", ".join(row["id"] for row in rows[:5])
         error = OutcomeUnknown(
-            f"order {client_id} may be one of {ids}; look at TreadFi's page", venue=self._venue
+            f"order {client_id} may be one of {ids}; look at the venue's page", venue=self._venue
         )
         error.client_order_id = client_id
         return error

@@ -1,0 +1,41 @@
+"""EdgeX passes what every venue passes, in both generations; run as a script, its vectors too."""
+
+from __future__ import annotations
+
+from checkout import recorded, run_as_script
+
+from mpdex.conformance.stage import Stage, staged
+from mpdex.sim.venues.edgex import EdgexSim
+from mpdex.testing import VenueConformance
+from wrappers.edgex_auth import V1_KEY
+
+
+class TestEdgex(VenueConformance):
+    venue = "edgex"
+    recorded = recorded("edgex")
+
+
+class OldAccounts(EdgexSim):
+    """Gives its clients the keys of an account of v1."""
+
+    def credentials(self) -> dict[str, str]:
+        return self.credentials_v1()
+
+
+class TestEdgexV1(TestEdgex):
+    sim_class = OldAccounts
+
+    @staged()
+    async def test_a_market_has_the_venues_own_grid(self, stage: Stage) -> None:
+        """That of v2, as the simulated venue has one book for both; the collateral is another."""
+        assert V1_KEY in stage.keys
+        dex = await stage.open()
+        market, told = await dex.get_market(stage.symbol), stage.truth.markets[stage.true_symbol]
+        assert (market["tick"], market["step"]) == (told.tick, told.step)
+        assert (market["coin"], market["quote"], market["active"]) == ("ETH", "USD", True)
+        assert market["raw"]["contractName"] == "ETHUSD"
+        assert [path for _, path in dex.rest_counts if not path.startswith("/api/v1/")] == []
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_as_script(__file__))
