@@ -49,6 +49,7 @@ VENUES: dict[str, Entry] = {
     "pacifica": Entry("wrappers.pacifica:PacificaExchange", extra="pacifica"),
     "treadfi.pacifica": Entry("wrappers.treadfi_pc:TreadfiPcExchange", extra="treadfi"),
     "standx": Entry("wrappers.standx:StandxExchange", extra="standx"),
+    "variational": Entry("wrappers.variational:VariationalExchange", extra="variational"),
     "paradex": Entry("wrappers.paradex:ParadexExchange", extra="paradex"),
     "edgex": Entry("wrappers.edgex:EdgexExchange", extra="edgex"),
     "extended": Entry("wrappers.extended:ExtendedExchange", extra="extended"),
