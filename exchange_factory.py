@@ -53,6 +53,7 @@ VENUES: dict[str, Entry] = {
         symbol=lambda coin, _: f"{coin}:PERP-USDC",  # the guide has no row for it
     ),
     "standx": Entry("wrappers.standx:StandxExchange", extra="standx"),
+    "variational": Entry("wrappers.variational:VariationalExchange", extra="variational"),
     "paradex": Entry("wrappers.paradex:ParadexExchange", extra="paradex"),
     "edgex": Entry("wrappers.edgex:EdgexExchange", extra="edgex"),
     "extended": Entry("wrappers.extended:ExtendedExchange", extra="extended"),

@@ -30,6 +30,7 @@ _EXPORTS = {
     "PacificaExchange": "wrappers.pacifica",
     "ParadexExchange": "wrappers.paradex",
     "StandxExchange": "wrappers.standx",
+    "VariationalExchange": "wrappers.variational",
     "SuperstackExchange": "wrappers.superstack",
     "TreadfiHlExchange": "wrappers.treadfi_hl",
     "TreadfiPcExchange": "wrappers.treadfi_pc",

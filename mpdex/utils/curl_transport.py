@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from mpdex.errors import MissingDependency
 from mpdex.types import Request
@@ -70,11 +71,12 @@ class CurlTransport(Transport):
         code = getattr(error, "code", None)
         return code in _BEFORE_SENDING or isinstance(error, self._refused_by_proxy)
 
-    def _reason(self, error: Exception) -> str:
+    def _reason(self, error: Exception, request: Request) -> str:
         if isinstance(error, TimeoutError):
             return f"no answer within {self._timeout:g} s"
         if self._unsent(error):
-            return f"cannot connect ({type(error).__name__})"
+            place = urlsplit(self._endpoints[request.host]).netloc
+            return f"cannot connect to {place} ({type(error).__name__})"
         return f"connection lost ({type(error).__name__})"
 
     def _open(self) -> AsyncSession[Any]:
@@ -92,10 +94,15 @@ class CurlTransport(Transport):
         self._refused_by_proxy = (ProxyError,)
         self._http = AsyncSession(
             impersonate=self._impersonates,
-            proxy=self._proxy,
+            proxy=_naming(self._proxy),
             max_clients=CONNECTIONS,
             trust_env=False,
             curl_options={CurlOpt.MAXAGE_CONN: KEEPALIVE_SECONDS},
             curl_infos=[CurlInfo.NUM_CONNECTS],
         )
         return self._http
+
+
+def _naming(proxy: str | None) -> str | None:
+    """A SOCKS proxy that finds the host itself, as the other transport has it."""
+    return proxy and proxy.replace("socks5://", "socks5h://").replace("socks4://", "socks4a://")

@@ -58,7 +58,7 @@ class RestTransport(Transport):
     def _unsent(self, error: Exception) -> bool:
         return isinstance(error, self._refusals)
 
-    def _reason(self, error: Exception) -> str:
+    def _reason(self, error: Exception, request: Request) -> str:
         port, cause = getattr(error, "port", None), getattr(error, "os_error", None)
         if port is not None and cause is not None:
             return f"cannot connect to {getattr(error, 'host', '')}:{port} ({type(cause).__name__})"

@@ -185,7 +185,7 @@ class Transport(ABC):
         """Whether the request has certainly not left."""
 
     @abstractmethod
-    def _reason(self, error: Exception) -> str:
+    def _reason(self, error: Exception, request: Request) -> str:
         """What happened, without addresses' queries or proxy passwords."""
 
     @abstractmethod
@@ -280,7 +280,7 @@ class Transport(ABC):
         except self._foreign as error:
             # Some libraries write a proxy's URL, password included, into their messages.
             cause = error if self._proxy is None else None
-            raise self._unanswered(self._reason(error), request, error) from cause
+            raise self._unanswered(self._reason(error, request), request, error) from cause
 
     def _address(self, request: Request) -> str:
         """A query goes out letter by letter as it was signed."""

@@ -1,7 +1,7 @@
 """Who is signed in at the simulated Variational: texts to sign, tokens, cookies.
 
-Any wallet may sign in; one that nobody knows becomes a user who was never funded. A token lasts
-seven days and cannot be renewed; signing out does not end it.
+A wallet that nobody knows has to solve a captcha (any answer is right here), and becomes a user who
+was never funded. A token lasts seven days and cannot be renewed; signing out does not end it.
 
 Source: Magicianhax/variational-trading-api, `docs/AUTH.md` (92bf303); NA-DEGEN-GIRL/multi-perp-dex
 0a105d0, `variational_auth.py`; EIP-191; RFC 7519; read 2026-11-21.
@@ -27,6 +27,7 @@ from mpdex.sim.venues.variational_wire import Refusal
 
 LIFE = 604_800  # seconds
 COOKIE, ADDRESS = "vr-token", "vr-connected-address"
+CAPTCHA = "cf-turnstile-token"
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _SIGNATURE = re.compile(r"[0-9a-f]{130}")
 
@@ -72,6 +73,8 @@ class Logins:
         if evm.personal_signer(text, signed) != account:
             raise Refusal(wire.WRONG_SIGNATURE)
         if account not in self._exchange.accounts:
+            if CAPTCHA not in request.headers:
+                raise Refusal(wire.CAPTCHA)
             self._exchange.open_user(account)
         token = self.open_session(account)
         cookie = f"{COOKIE}={token}; Path=/; Max-Age={LIFE}; HttpOnly; Secure; SameSite=Lax"

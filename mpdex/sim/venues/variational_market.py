@@ -42,9 +42,14 @@ _SIZES = ("size_1k", "size_100k", "size_1m")
 
 
 class MarketData:
-    """Answers that need no session."""
+    """Answers that need no session.
+
+    Attributes:
+        spread: a fraction by which what is told of the mark is away from the quotes.
+    """
 
     def __init__(self, truth: VariationalTruth) -> None:
+        self.spread = ZERO
         self._truth = truth
 
     # ---------------------------------------------------------------- assets and rules
@@ -182,7 +187,8 @@ class MarketData:
 
     def quote(self, quote: Quote) -> dict[str, Json]:
         """One for everybody."""
-        market, mark = quote.market, self._truth.mark(quote.market.symbol)
+        market = quote.market
+        mark = self._truth.mark(market.symbol) * (1 + self.spread)
         limits = {
             "min_qty_tick": plain(market.step),
             "min_qty": plain(market.min_size),

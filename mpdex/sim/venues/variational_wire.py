@@ -56,6 +56,7 @@ def failed_check(code: str, message: str, limit: str = "0", result: str = "0") -
 SESSION_OVER = Fault(401, {"message": "Unauthorized"}, {"x-omni-auth": "r"})
 WRONG_ADDRESS = said(401, "Connected address does not match the session")
 WRONG_SIGNATURE = said(401, "Invalid signature")
+CAPTCHA = said(403, "Captcha token is required")
 FORBIDDEN = said(403, "Forbidden")
 MALFORMED = said(400, "Validation error: malformed request")
 UNSUPPORTED = said(400, "Validation error: unsupported instrument")
@@ -122,6 +123,11 @@ def challenge(request: SimRequest) -> SimReply | None:
     browser = "Mozilla/" in request.headers.get("user-agent", "")
     if browser and request.headers.get("accept") != "application/json":
         return None
+    return wall()
+
+
+def wall() -> SimReply:
+    """Its page."""
     headers = {"cf-mitigated": "challenge", "server": "cloudflare"}
     return SimReply(_CHALLENGE, 403, headers, "text/html; charset=UTF-8")
 
