@@ -24,7 +24,6 @@ from mpdex.errors import (
     PostOnlyWouldCross,
     PrecisionRefused,
     PriceOutOfBand,
-    ProtocolError,
     RateLimited,
     ReduceOnlyRefused,
     SymbolRefused,
@@ -43,6 +42,7 @@ from mpdex.types import (
     Side,
     TimeInForce,
 )
+from mpdex.utils.wire_words import known, outcome
 from wrappers.backpack_auth import VENUE
 
 SIDES: Final[dict[str, Side]] = {"Bid": "buy", "Ask": "sell"}
@@ -58,25 +58,6 @@ STATUSES: Final = {
 KINDS: Final[Mapping[str, MarketKind]] = {"PERP": "perp", "SPOT": "spot"}
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def status_of(word: str, size: Decimal, filled: Decimal) -> OrderStatus:
-    """Our status for the venue's word. What was executed outranks how the end is called.
-
-    Raises: ProtocolError for a word that is not known.
-    """
-    status = STATUSES.get(word)
-    if status is None:
-        raise ProtocolError(f"unknown order status {word!r}", venue=VENUE)
-    return OrderStatus.FILLED if status.terminal and 0 < size <= filled else status
-
-
-def side_of(word: str) -> Side:
-    """Raises: ProtocolError for a word that is not known."""
-    side = SIDES.get(word)
-    if side is None:
-        raise ProtocolError(f"unknown side {word!r}", venue=VENUE)
-    return side
 
 
 def average(filled: Decimal, quote_filled: Decimal) -> Decimal | None:
@@ -97,13 +78,13 @@ def decode_order(answer: Json) -> Order:
         id=str(answer["id"]),
         client_order_id=_text(answer.get("clientId")),
         symbol=answer["symbol"],
-        side=side_of(answer["side"]),
+        side=known(SIDES, answer["side"], "side", VENUE),
         type="market" if market else "limit",
         price=None if market or price is None else Decimal(price),
         size=size,
         filled=filled,
         average_price=average(filled, Decimal(answer["executedQuoteQuantity"])),
-        status=status_of(answer["status"], size, filled),
+        status=outcome(known(STATUSES, answer["status"], "order status", VENUE), size, filled),
         time_in_force=TimeInForce(answer["timeInForce"]),
         post_only=bool(answer.get("postOnly")),
         reduce_only=bool(answer.get("reduceOnly")),
@@ -166,7 +147,7 @@ def decode_fill(entry: Json) -> Fill:
         order_id=str(entry["orderId"]),
         client_order_id=_text(entry.get("clientId")),
         symbol=entry["symbol"],
-        side=side_of(entry["side"]),
+        side=known(SIDES, entry["side"], "side", VENUE),
         price=Decimal(entry["price"]),
         size=Decimal(entry["quantity"]),
         fee=Decimal(entry["fee"]),

@@ -32,8 +32,9 @@ from mpdex.types import (
     Topic,
 )
 from mpdex.utils.frames import Frame, book_update
+from mpdex.utils.wire_words import known, outcome
 from wrappers.backpack_auth import VENUE, BackpackAuth
-from wrappers.backpack_wire import average, side_of, status_of
+from wrappers.backpack_wire import SIDES, STATUSES, average
 from wrappers.venue_stream import VenueStream
 
 _CHANNELS: Final = {
@@ -174,13 +175,13 @@ def _order(data: _OrderEvent, raw: Json) -> Order:
         id=data.i,
         client_order_id=None if data.c is None else str(data.c),
         symbol=data.s,
-        side=side_of(data.S),
+        side=known(SIDES, data.S, "side", VENUE),
         type="market" if market else "limit",
         price=None if market else data.p,
         size=size,
         filled=data.z,
         average_price=average(data.z, data.Z),
-        status=status_of(data.X, size, data.z),
+        status=outcome(known(STATUSES, data.X, "order status", VENUE), size, data.z),
         time_in_force=TimeInForce(data.f),
         post_only=bool(data.y),
         reduce_only=bool(data.r),
@@ -198,7 +199,7 @@ def _fill(data: _OrderEvent, raw: Json) -> Fill:
         order_id=data.i,
         client_order_id=None if data.c is None else str(data.c),
         symbol=data.s,
-        side=side_of(data.S),
+        side=known(SIDES, data.S, "side", VENUE),
         price=data.L,
         size=data.l,
         fee=data.n,

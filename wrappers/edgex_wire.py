@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Final, TypeVar
+from typing import Final
 
 from mpdex.errors import (
     AuthError,
@@ -31,7 +31,6 @@ from mpdex.errors import (
     PostOnlyWouldCross,
     PrecisionRefused,
     PriceOutOfBand,
-    ProtocolError,
     RateLimited,
     ReduceOnlyRefused,
     SymbolRefused,
@@ -53,9 +52,9 @@ from mpdex.types import (
 )
 from mpdex.utils.markets import MarketList, coin_of
 from mpdex.utils.translation import checked as _checked
+from mpdex.utils.wire_words import known
 from wrappers.edgex_auth import VENUE
 
-T = TypeVar("T")
 checked = _checked(VENUE)
 
 SUCCESS: Final = "SUCCESS"
@@ -98,14 +97,6 @@ REASONS: Final[Mapping[str, type[OrderRejected]]] = {
 _NONE: Final = Decimal(0)
 _QUOTES: Final = ("USDC", "USDT", "USD")
 SYMBOL_QUOTE: Final = "USD"  # as symbols are spelled here, whatever the collateral is called
-
-
-def known(words: Mapping[str, T], word: str, what: str) -> T:
-    """Raises: ProtocolError for a word that is not in the table."""
-    try:
-        return words[word]
-    except KeyError:
-        raise ProtocolError(f"unknown {what} {word!r}", venue=VENUE) from None
 
 
 def nonzero(value: Json) -> Decimal | None:
@@ -178,14 +169,14 @@ def decode_order(entry: Json, markets: MarketList) -> Order:
         id=str(entry["id"]),
         client_order_id=entry.get("clientOrderId") or None,
         symbol=markets.symbol_of(entry["contractId"]),
-        side=known(SIDES, entry["side"], "side"),
+        side=known(SIDES, entry["side"], "side", VENUE),
         type="market" if at_market else "limit",
         price=None if at_market else Decimal(entry["price"]),
         size=size,
         filled=filled,
         average_price=Decimal(entry["cumMatchValue"]) / filled if filled else None,
         status=_status(entry["status"], reason, size, filled),
-        time_in_force=known(TIMES_IN_FORCE, force, "time in force"),
+        time_in_force=known(TIMES_IN_FORCE, force, "time in force", VENUE),
         post_only=force == POST_ONLY,
         reduce_only=bool(entry.get("reduceOnly")),
         reason=reason,
@@ -202,7 +193,7 @@ def _reason(entry: Json) -> str:
 
 
 def _status(word: str, reason: str, size: Decimal, filled: Decimal) -> OrderStatus:
-    status = known(STATUSES, word, "order status")
+    status = known(STATUSES, word, "order status", VENUE)
     if not status.terminal:
         return status
     if 0 < size <= filled:
@@ -226,12 +217,12 @@ def decode_fill(entry: Json, markets: MarketList) -> Fill:
         order_id=str(entry["orderId"]),
         client_order_id=None,
         symbol=symbol,
-        side=known(SIDES, entry["orderSide"], "side"),
+        side=known(SIDES, entry["orderSide"], "side", VENUE),
         price=Decimal(entry["fillPrice"]),
         size=Decimal(entry["fillSize"]),
         fee=Decimal(entry["fillFee"]),
         fee_asset=_quote_of(symbol, markets),
-        liquidity=known(LIQUIDITY, entry["direction"], "liquidity"),
+        liquidity=known(LIQUIDITY, entry["direction"], "liquidity", VENUE),
         timestamp_ms=int(entry["matchTime"]),
         raw=entry,
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final, TypeVar
+from typing import Final
 
 from mpdex.errors import (
     AuthError,
@@ -29,7 +29,6 @@ from mpdex.errors import (
     PostOnlyWouldCross,
     PrecisionRefused,
     PriceOutOfBand,
-    ProtocolError,
     RateLimited,
     ReduceOnlyRefused,
     SymbolRefused,
@@ -50,9 +49,9 @@ from mpdex.types import (
 )
 from mpdex.utils.markets import coin_of
 from mpdex.utils.translation import checked as _checked
+from mpdex.utils.wire_words import known, outcome
 from wrappers.extended_auth import VENUE
 
-T = TypeVar("T")
 checked = _checked(VENUE)
 
 QUOTE: Final = "USD"  # the venue's name for the collateral, USDC on the chain
@@ -78,14 +77,6 @@ TIMES_IN_FORCE: Final[Mapping[str, TimeInForce]] = {
     "FOK": TimeInForce.FOK,
 }
 _NONE: Final = Decimal(0)
-
-
-def known(words: Mapping[str, T], word: str, what: str) -> T:
-    """Raises: ProtocolError for a word that is not in the table."""
-    try:
-        return words[word]
-    except KeyError:
-        raise ProtocolError(f"unknown {what} {word!r}", venue=VENUE) from None
 
 
 def decimal(value: Json) -> Decimal | None:
@@ -122,22 +113,22 @@ def decode_market(entry: Json, rates: Json) -> Market:
 
 
 def decode_order(entry: Json) -> Order:
-    """What was executed outranks how the end is called."""
     size, filled = Decimal(entry["qty"]), Decimal(entry.get("filledQty") or _NONE)
-    status = known(STATUSES, entry["status"], "order status")
+    status = known(STATUSES, entry["status"], "order status", VENUE)
     price, average = entry.get("price"), entry.get("averagePrice")
+    force = entry.get("timeInForce") or "GTT"
     return Order(
         id=str(entry["id"]),
         client_order_id=entry.get("externalId"),
         symbol=entry["market"],
-        side=known(SIDES, entry["side"], "side"),
+        side=known(SIDES, entry["side"], "side", VENUE),
         type="market" if entry["type"] == "MARKET" else "limit",
         price=decimal(price),
         size=size,
         filled=filled,
         average_price=Decimal(average) if filled and average else None,
-        status=OrderStatus.FILLED if status.terminal and 0 < size <= filled else status,
-        time_in_force=known(TIMES_IN_FORCE, entry.get("timeInForce") or "GTT", "time in force"),
+        status=outcome(status, size, filled),
+        time_in_force=known(TIMES_IN_FORCE, force, "time in force", VENUE),
         post_only=bool(entry.get("postOnly")),
         reduce_only=bool(entry.get("reduceOnly")),
         reason=_reason(entry.get("statusReason")),
@@ -156,7 +147,7 @@ def decode_fill(entry: Json) -> Fill:
         order_id=str(entry["orderId"]),
         client_order_id=entry.get("externalOrderId") or entry.get("externalId"),
         symbol=entry["market"],
-        side=known(SIDES, entry["side"], "side"),
+        side=known(SIDES, entry["side"], "side", VENUE),
         price=Decimal(entry["price"]),
         size=Decimal(entry["qty"]),
         fee=Decimal(entry["fee"]),
@@ -174,7 +165,7 @@ def decode_position(entry: Json) -> Position | None:
         return None
     return Position(
         symbol=entry["market"],
-        side=known(POSITION_SIDES, entry["side"], "position side"),
+        side=known(POSITION_SIDES, entry["side"], "position side", VENUE),
         size=abs(size),
         entry_price=Decimal(entry["openPrice"]),
         mark_price=decimal(entry.get("markPrice")),

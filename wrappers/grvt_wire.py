@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Final, Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias
 
 from mpdex.errors import (
     AuthError,
@@ -28,7 +28,6 @@ from mpdex.errors import (
     PostOnlyWouldCross,
     PrecisionRefused,
     PriceOutOfBand,
-    ProtocolError,
     RateLimited,
     ReduceOnlyRefused,
     SessionEnded,
@@ -49,9 +48,8 @@ from mpdex.types import (
     TimeInForce,
 )
 from mpdex.utils.translation import checked as _checked
+from mpdex.utils.wire_words import known
 from wrappers.grvt_auth import VENUE
-
-T = TypeVar("T")
 
 checked = _checked(VENUE)
 
@@ -198,13 +196,6 @@ def nonzero(value: Json) -> Decimal | None:
     return decimal(value) or None
 
 
-def _known(table: Mapping[str, T], word: str, what: str) -> T:
-    try:
-        return table[word]
-    except KeyError:
-        raise ProtocolError(f"unknown {what} {word!r}", venue=VENUE) from None
-
-
 def _acknowledged(ack: Json) -> bool:
     """Live acks are booleans; the documentation shows text."""
     return ack is True or ack == "true"
@@ -223,8 +214,8 @@ def decode_ack(answer: Json) -> None:
 
 def status_of(status: str, reason: str) -> OrderStatus:
     """Raises: ProtocolError for a status that is not known."""
-    known = _known(STATUSES, status, "order status")
-    return CANCELED_AS.get(reason, known) if known is OrderStatus.CANCELED else known
+    ours = known(STATUSES, status, "order status", VENUE)
+    return CANCELED_AS.get(reason, ours) if ours is OrderStatus.CANCELED else ours
 
 
 @checked
@@ -246,7 +237,7 @@ def decode_order(raw: Json) -> Order:
         filled=Decimal(state["traded_size"][0]),
         average_price=nonzero(averages[0]),
         status=status_of(state["status"], reason),
-        time_in_force=_known(TIMES_IN_FORCE, raw["time_in_force"], "time in force"),
+        time_in_force=known(TIMES_IN_FORCE, raw["time_in_force"], "time in force", VENUE),
         post_only=bool(raw.get("post_only")),
         reduce_only=bool(raw.get("reduce_only")),
         reason="" if reason == UNSPECIFIED else reason,
@@ -339,4 +330,4 @@ def decode_levels(levels: Sequence[Json]) -> list[tuple[str, str]]:
 
 def decode_margin_mode(word: str | None) -> MarginMode | None:
     """The documentation has the word in lower case, live answers in upper."""
-    return None if word is None else _known(MARGIN_MODES, word.upper(), "margin type")
+    return None if word is None else known(MARGIN_MODES, word.upper(), "margin type", VENUE)

@@ -43,6 +43,7 @@ from mpdex.types import (
 )
 from mpdex.utils.precision import plain
 from mpdex.utils.translation import FillPage
+from mpdex.utils.wire_words import known
 from multi_perp_dex import MultiPerpDex, MultiPerpDexMixin
 from wrappers.paradex_auth import VENUE, ParadexAuth, quantums, signature_text
 from wrappers.paradex_wire import (
@@ -57,7 +58,6 @@ from wrappers.paradex_wire import (
     decode_position,
     error_of,
     is_open,
-    known,
 )
 
 if TYPE_CHECKING:
@@ -346,7 +346,7 @@ class ParadexExchange(MultiPerpDexMixin, MultiPerpDex):
             symbol=market["symbol"],
             leverage=decimal(entry.get("leverage")),
             max_leverage=market["max_leverage"],
-            margin_mode=None if mode is None else known(MARGIN_MODES, mode, "margin type"),
+            margin_mode=None if mode is None else known(MARGIN_MODES, mode, "margin type", VENUE),
             position_mode="one-way",  # the venue has no other
             raw=entry,
         )

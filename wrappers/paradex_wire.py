@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final, Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias
 
 from mpdex.errors import (
     AuthError,
@@ -28,7 +28,6 @@ from mpdex.errors import (
     PostOnlyWouldCross,
     PrecisionRefused,
     PriceOutOfBand,
-    ProtocolError,
     RateLimited,
     ReduceOnlyRefused,
     SessionEnded,
@@ -51,9 +50,9 @@ from mpdex.types import (
     TimeInForce,
 )
 from mpdex.utils.translation import checked as _checked
+from mpdex.utils.wire_words import known
 from wrappers.paradex_auth import VENUE
 
-T = TypeVar("T")
 MarginMode: TypeAlias = Literal["cross", "isolated"]
 
 checked = _checked(VENUE)
@@ -237,14 +236,6 @@ def _kind(code: str, message: str, status: int, request: Request) -> type[VenueE
 # --------------------------------------------------------------------------- values
 
 
-def known(table: Mapping[str, T], word: str, what: str) -> T:
-    """Raises: ProtocolError for a word that the table does not have."""
-    try:
-        return table[word]
-    except KeyError:
-        raise ProtocolError(f"unknown {what} {word!r}", venue=VENUE) from None
-
-
 def decimal(value: Json) -> Decimal | None:
     """Null and "" are None."""
     return None if value is None or value == "" else Decimal(value)
@@ -270,14 +261,14 @@ def decode_order(raw: Json) -> Order:
         id=raw["id"],
         client_order_id=raw.get("client_id") or None,
         symbol=raw["market"],
-        side=known(SIDES, raw["side"], "side"),
+        side=known(SIDES, raw["side"], "side", VENUE),
         type="market" if market else "limit",
         price=None if market else nonzero(raw.get("price")),
         size=size,
         filled=filled,
         average_price=average,
         status=_status(raw["status"], reason, size, filled),
-        time_in_force=known(TIMES_IN_FORCE, instruction, "instruction"),
+        time_in_force=known(TIMES_IN_FORCE, instruction, "instruction", VENUE),
         post_only=instruction in _PASSIVE,
         reduce_only="REDUCE_ONLY" in flags,
         reason=reason,
@@ -297,7 +288,7 @@ def _filled(raw: Json, size: Decimal, average: Decimal | None, reason: str) -> D
 
 def _status(word: str, reason: str, size: Decimal, filled: Decimal) -> OrderStatus:
     if word != _CLOSED:
-        return known(_LIVE, word, "order status")
+        return known(_LIVE, word, "order status", VENUE)
     if filled >= size:
         return OrderStatus.FILLED
     refused = not filled and classify_reason(reason) is not None
@@ -313,12 +304,12 @@ def decode_fill(raw: Json) -> Fill:
         order_id=raw["order_id"],
         client_order_id=raw.get("client_id") or None,
         symbol=raw["market"],
-        side=known(SIDES, raw["side"], "side"),
+        side=known(SIDES, raw["side"], "side", VENUE),
         price=Decimal(raw["price"]),
         size=Decimal(raw["size"]),
         fee=decimal(raw.get("fee")),
         fee_asset=raw.get("fee_currency") or "USDC",  # binary frames named it later
-        liquidity=known(LIQUIDITY, raw["liquidity"], "liquidity"),
+        liquidity=known(LIQUIDITY, raw["liquidity"], "liquidity", VENUE),
         timestamp_ms=int(raw["created_at"]),
         raw=raw,
     )
@@ -334,7 +325,7 @@ def decode_position(raw: Json) -> Position:
     """An open position; the size of a short one is negative."""
     return Position(
         symbol=raw["market"],
-        side=known(POSITION_SIDES, raw["side"], "position side"),
+        side=known(POSITION_SIDES, raw["side"], "position side", VENUE),
         size=abs(Decimal(raw["size"])),
         entry_price=Decimal(raw["average_entry_price"]),
         mark_price=decimal(raw.get("mark_price")),

@@ -29,7 +29,6 @@ from mpdex.errors import (
     PostOnlyWouldCross,
     PrecisionRefused,
     PriceOutOfBand,
-    ProtocolError,
     RateLimited,
     ReduceOnlyRefused,
     SessionEnded,
@@ -51,6 +50,7 @@ from mpdex.types import (
     TimeInForce,
 )
 from mpdex.utils.markets import MarketList
+from mpdex.utils.wire_words import known, outcome
 from wrappers.standx_auth import VENUE
 
 QUOTE: Final = "DUSD"
@@ -98,25 +98,6 @@ def iso_text(at_ms: int) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
-def status_of(word: str, size: Decimal, filled: Decimal) -> OrderStatus:
-    """Our status for the venue's word. What was executed outranks how the end is called.
-
-    Raises: ProtocolError for a word that is not known.
-    """
-    status = STATUSES.get(word)
-    if status is None:
-        raise ProtocolError(f"unknown order status {word!r}", venue=VENUE)
-    return OrderStatus.FILLED if status.terminal and 0 < size <= filled else status
-
-
-def side_of(word: str) -> Side:
-    """Raises: ProtocolError for a word that is not known."""
-    side = SIDES.get(word)
-    if side is None:
-        raise ProtocolError(f"unknown side {word!r}", venue=VENUE)
-    return side
-
-
 # --------------------------------------------------------------------------- objects
 
 
@@ -150,14 +131,14 @@ def decode_order(entry: Json) -> Order:
     """One order, of a query, a list or the stream. A market order's price is the venue's own."""
     market = entry["order_type"] == "market"
     size, filled = Decimal(entry["qty"]), Decimal(entry["fill_qty"])
-    status = status_of(entry["status"], size, filled)
+    status = outcome(known(STATUSES, entry["status"], "order status", VENUE), size, filled)
     ended_early = status.terminal and status is not OrderStatus.FILLED
     created = entry.get("created_at")
     return Order(
         id=str(entry["id"]),
         client_order_id=entry.get("cl_ord_id") or None,
         symbol=entry["symbol"],
-        side=side_of(entry["side"]),
+        side=known(SIDES, entry["side"], "side", VENUE),
         type="market" if market else "limit",
         price=None if market else Decimal(entry["price"]),
         size=size,
@@ -193,7 +174,7 @@ def decode_fill(entry: Json, markets: MarketList) -> Fill:
         order_id=str(entry["order_id"]),
         client_order_id=None,
         symbol=entry["symbol"],
-        side=side_of(entry["side"]),
+        side=known(SIDES, entry["side"], "side", VENUE),
         price=price,
         size=size,
         fee=paid,

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
-from typing import Final, TypeVar
+from typing import Final
 
 from mpdex.errors import (
     AuthError,
@@ -28,7 +28,6 @@ from mpdex.errors import (
     OutcomeUnknown,
     PrecisionRefused,
     PriceOutOfBand,
-    ProtocolError,
     RateLimited,
     ReduceOnlyRefused,
     SymbolRefused,
@@ -47,9 +46,8 @@ from mpdex.types import (
     TimeInForce,
 )
 from mpdex.utils.markets import MarketList
+from mpdex.utils.wire_words import known
 from wrappers.variational_auth import VENUE
-
-T = TypeVar("T")
 
 QUOTE: Final = "USDC"
 MARKET, LIMIT, CANCEL = "/orders/new/market", "/orders/new/limit", "/orders/cancel"
@@ -196,8 +194,8 @@ def decode_order(row: Json, client_id: str | None, markets: MarketList) -> Order
 
     Of a trigger without a size, which closes whatever position there is, the size is 0.
     """
-    priced = _known(_PRICED, row["order_type"], "order type")
-    status = _known(STATUSES, row["status"], "order status")
+    priced = known(_PRICED, row["order_type"], "order type", VENUE)
+    status = known(STATUSES, row["status"], "order status", VENUE)
     size, cleared = Decimal(row["qty"] or 0), status is OrderStatus.FILLED
     limit = row.get("limit_price") if priced else None
     clearing = row["order_type"] == "market" and status is OrderStatus.OPEN
@@ -205,7 +203,7 @@ def decode_order(row: Json, client_id: str | None, markets: MarketList) -> Order
         id=row["rfq_id"],
         client_order_id=client_id,
         symbol=markets.symbol_of(instrument_key(row["instrument"])),
-        side=_known(SIDES, row["side"], "side"),
+        side=known(SIDES, row["side"], "side", VENUE),
         type="limit" if priced else "market",
         price=None if limit is None else Decimal(limit),
         size=size,
@@ -238,7 +236,7 @@ def decode_fill(row: Json, client_id: str | None, markets: MarketList) -> Fill:
         order_id=row.get("source_rfq") or "",
         client_order_id=client_id,
         symbol=markets.symbol_of(instrument_key(row["instrument"])),
-        side=_known(SIDES, row["side"], "side"),
+        side=known(SIDES, row["side"], "side", VENUE),
         price=Decimal(row["price"]),
         size=Decimal(row["qty"]),
         fee=Decimal(0),
@@ -252,7 +250,7 @@ def decode_fill(row: Json, client_id: str | None, markets: MarketList) -> Fill:
 def is_fill(row: Json) -> bool:
     """Whether a trade has happened, and moved a position."""
     word = row.get("status")
-    done = True if word is None else _known(_DONE, word, "trade status")
+    done = True if word is None else known(_DONE, word, "trade status", VENUE)
     return done and row["trade_type"] in _MOVING
 
 
@@ -285,13 +283,6 @@ def next_offset(answer: Json, offset: int) -> int | None:
         following = answer["pagination"]["next_page"]
         return None if following is None else int(following["offset"])
     return offset + PAGE if len(rows_of(answer)) >= PAGE else None
-
-
-def _known(words: Mapping[str, T], word: Json, what: str) -> T:
-    """Raises: ProtocolError for a word that is not known."""
-    if word not in words:
-        raise ProtocolError(f"unknown {what} {word!r}", venue=VENUE)
-    return words[word]
 
 
 # --------------------------------------------------------------------------- times

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
 
 from mpdex.sim.board import Board, BookFeed
 from mpdex.sim.engine import Match, Resting
@@ -57,6 +57,14 @@ class Twist:
     keep_leverage: bool = False
     as_of_ns: int | None = None
     page: int | None = None
+
+
+class Surroundings(TypedDict):
+    """What a venue's truth is given by who starts it."""
+
+    clock: Clock
+    rng: random.Random
+    latency: LatencyModel
 
 
 class ExchangeState(ABC):

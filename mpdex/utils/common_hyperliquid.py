@@ -26,6 +26,7 @@ from mpdex.types import (
 )
 from mpdex.utils.precision import plain
 from mpdex.utils.translation import checked as _checked
+from mpdex.utils.wire_words import known
 
 FAMILY: Final = "hyperliquid"
 INFO: Final = "/info"
@@ -286,14 +287,6 @@ def status_of(word: str, size: Decimal, filled: Decimal) -> OrderStatus:
     return status
 
 
-def side_of(word: str) -> Side:
-    """Raises: ProtocolError for a word that is not known."""
-    side = _SIDES.get(word)
-    if side is None:
-        raise ProtocolError(f"unknown side {word!r}", venue=FAMILY)
-    return side
-
-
 def decode_order(entry: Json, symbol_of: SymbolOf, word: str, time_ms: int | None = None) -> Order:
     """One order in the form of streams, of open orders, and of the history.
 
@@ -308,7 +301,7 @@ def decode_order(entry: Json, symbol_of: SymbolOf, word: str, time_ms: int | Non
         id=str(entry["oid"]),
         client_order_id=entry.get("cloid"),
         symbol=symbol_of(entry["coin"]),
-        side=side_of(entry["side"]),
+        side=known(_SIDES, entry["side"], "side", FAMILY),
         type="market" if market else "limit",
         price=None if market else Decimal(entry["limitPx"]),
         size=size,
@@ -333,7 +326,7 @@ def decode_fill(entry: Json, symbol_of: SymbolOf) -> Fill:
         order_id=str(entry["oid"]),
         client_order_id=entry.get("cloid"),
         symbol=symbol_of(entry["coin"]),
-        side=side_of(entry["side"]),
+        side=known(_SIDES, entry["side"], "side", FAMILY),
         price=Decimal(entry["px"]),
         size=Decimal(entry["sz"]),
         fee=Decimal(entry["fee"]),

@@ -52,6 +52,7 @@ from mpdex.types import (
 )
 from mpdex.utils.precision import plain
 from mpdex.utils.translation import checked
+from mpdex.utils.wire_words import known
 
 FAMILY: Final = "treadfi"
 APP: Final = "app"  # key of its endpoint, and scope of its limit
@@ -307,9 +308,7 @@ def status_of(word: str, size: Decimal, filled: Decimal, reason: str = "") -> Or
 
     Raises: ProtocolError for a word that is not known.
     """
-    status = _STATUSES.get(word)
-    if status is None:
-        raise ProtocolError(f"unknown order status {word!r}", venue=FAMILY)
+    status = known(_STATUSES, word, "order status", FAMILY)
     if not status.terminal:
         return status
     if filled >= size > 0:

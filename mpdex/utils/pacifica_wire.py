@@ -16,7 +16,6 @@ from typing import Final
 from mpdex.errors import (
     OrderRejected,
     PostOnlyWouldCross,
-    ProtocolError,
 )
 from mpdex.types import (
     Fill,
@@ -29,6 +28,7 @@ from mpdex.types import (
     Side,
     TimeInForce,
 )
+from mpdex.utils.wire_words import known
 
 FAMILY: Final = "pacifica"
 QUOTE: Final = "USDC"
@@ -43,8 +43,10 @@ ORDER_EVENTS: Final = "/orders/history_by_id"
 TRADES: Final = "/trades/history"
 LEVERAGE: Final = "/account/leverage"
 
-SIDES: Final[Mapping[str, Side]] = {"bid": "buy", "ask": "sell"}
-TRADE_SIDES: Final[Mapping[str, Side]] = {
+SIDES: Final[Mapping[str, Side]] = {
+    "bid": "buy",
+    "ask": "sell",
+    # As executions have it.
     "open_long": "buy",
     "close_short": "buy",
     "open_short": "sell",
@@ -84,22 +86,12 @@ def status_of(word: str, reason: str, size: Decimal, filled: Decimal) -> OrderSt
 
     Raises: ProtocolError for a word that is not known.
     """
-    status = STATUSES.get(word)
-    if status is None:
-        raise ProtocolError(f"unknown order status {word!r}", venue=FAMILY)
+    status = known(STATUSES, word, "order status", FAMILY)
     if not status.terminal:
         return status
     if 0 < size <= filled:
         return OrderStatus.FILLED
     return OrderStatus.REJECTED if reason == POST_ONLY else status
-
-
-def side_of(word: str) -> Side:
-    """Raises: ProtocolError for a word that is not known."""
-    side = SIDES.get(word) or TRADE_SIDES.get(word)
-    if side is None:
-        raise ProtocolError(f"unknown side {word!r}", venue=FAMILY)
-    return side
 
 
 # --------------------------------------------------------------------------- objects
@@ -212,7 +204,7 @@ def _order(
         id=str(int(entry["order_id"])),
         client_order_id=entry.get("client_order_id"),
         symbol=symbol,
-        side=side_of(side),
+        side=known(SIDES, side, "side", FAMILY),
         type="market" if market else "limit",
         price=None if market or price is None else Decimal(price),
         size=amount,
@@ -235,7 +227,7 @@ def decode_fill(entry: Json, symbol: str) -> Fill:
         order_id=str(int(entry["order_id"])),
         client_order_id=entry.get("client_order_id"),
         symbol=symbol,
-        side=side_of(entry["side"]),
+        side=known(SIDES, entry["side"], "side", FAMILY),
         price=Decimal(entry["price"]),
         size=Decimal(entry["amount"]),
         fee=Decimal(entry["fee"]),
@@ -286,7 +278,7 @@ def _position(
     bound = Decimal(liquidation or 0)
     return Position(
         symbol=symbol,
-        side="long" if side_of(side) == "buy" else "short",
+        side="long" if known(SIDES, side, "side", FAMILY) == "buy" else "short",
         size=Decimal(size),
         entry_price=Decimal(entry_price),
         mark_price=None,

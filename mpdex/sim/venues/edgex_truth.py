@@ -9,17 +9,17 @@ Source: edgex-1.gitbook.io, "Order API", metadata as recorded in 2024; read 2026
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from decimal import Decimal
 from itertools import count
+from typing import Unpack
 
 from mpdex.sim.engine_behind import EngineBehind
-from mpdex.sim.models import FeeModel, LatencyModel
+from mpdex.sim.exchange_state import Surroundings
+from mpdex.sim.models import FeeModel
 from mpdex.sim.records import OrderChanged, SimMarket, SimOrder
 from mpdex.sim.venues.edgex_generations import GENERATIONS, Generation
 from mpdex.types import OrderStatus
-from mpdex.utils.clock import Clock
 
 BALANCE = Decimal(100_000)
 RATE = Decimal("0.00005")  # of an interval, as most contracts had it live
@@ -74,24 +74,20 @@ class EdgexTruth(EngineBehind):
     behind = ENGINE_BEHIND
     refused = OrderStatus.CANCELED
 
-    def __init__(
-        self, name: str, *, clock: Clock, rng: random.Random, latency: LatencyModel
-    ) -> None:
+    def __init__(self, name: str, **given: Unpack[Surroundings]) -> None:
         super().__init__(
             name,
-            clock=clock,
             markets=MARKETS,
             fees=FeeModel(maker=Decimal("0.00018"), taker=Decimal("0.00038")),
-            latency=latency,
-            rng=rng,
-            order_ids=map(str, count(FIRST_ID + rng.randrange(10**12))).__next__,
+            order_ids=map(str, count(FIRST_ID + given["rng"].randrange(10**12))).__next__,
+            **given,
         )
         self.remembers = True
         self.generations: dict[str, Generation] = {}
         self.modes: dict[tuple[str, str], str] = {}
         self.settings_hook: Callable[[str], None] = lambda _: None
         for generation in GENERATIONS:
-            account = str(FIRST_ID // 2 + rng.randrange(10**15))
+            account = str(FIRST_ID // 2 + self.rng.randrange(10**15))
             self.generations[account] = generation
             self.add_account(account, BALANCE)
         for board in self.boards.values():

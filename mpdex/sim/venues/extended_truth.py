@@ -10,19 +10,19 @@ live facts of BTC-USD in a recorded `GET /info/markets`; read 2026-11-21.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from itertools import count
+from typing import Unpack
 
 from mpdex.sim.engine_behind import EngineBehind
-from mpdex.sim.models import FeeModel, LatencyModel
+from mpdex.sim.exchange_state import Surroundings
+from mpdex.sim.models import FeeModel
 from mpdex.sim.records import ZERO, SimMarket, SimOrder
 from mpdex.sim.venues.extended_crypto import L2Config
 from mpdex.types import Liquidity, OrderStatus
-from mpdex.utils.clock import Clock
 
 BALANCE = Decimal(100_000)
 HOURLY_RATE = Decimal("0.000013")
@@ -67,17 +67,14 @@ class ExtendedTruth(EngineBehind):
 
     behind = ENGINE_BEHIND
 
-    def __init__(
-        self, name: str, *, clock: Clock, rng: random.Random, latency: LatencyModel
-    ) -> None:
+    def __init__(self, name: str, **given: Unpack[Surroundings]) -> None:
+        given["latency"] = replace(given["latency"], taker_delay=0.0)
         super().__init__(
             name,
-            clock=clock,
             markets=MARKETS,
             fees=FeeModel(maker=ZERO, taker=Decimal("0.00025")),
-            latency=replace(latency, taker_delay=0.0),
-            rng=rng,
-            order_ids=map(str, count(FIRST_ID + rng.randrange(10**12))).__next__,
+            order_ids=map(str, count(FIRST_ID + given["rng"].randrange(10**12))).__next__,
+            **given,
         )
         self.remembers = True
         for board in self.boards.values():

@@ -10,15 +10,15 @@ that see NEW for 10 to 100 ms; read 2026-11-21.
 
 from __future__ import annotations
 
-import random
 from decimal import Decimal
+from typing import Unpack
 
 from mpdex.sim.engine import Resting
 from mpdex.sim.exchange import SimExchange
-from mpdex.sim.models import FeeModel, LatencyModel
+from mpdex.sim.exchange_state import Surroundings
+from mpdex.sim.models import FeeModel
 from mpdex.sim.records import OrderChanged, SimEvent, SimFill, SimMarket, SimOrder
 from mpdex.types import OrderStatus
-from mpdex.utils.clock import Clock
 
 RISK_CHECK = 0.02  # seconds
 BALANCE = Decimal(100_000)
@@ -59,17 +59,13 @@ class ParadexTruth(SimExchange):
             (a fault); "" lets it judge.
     """
 
-    def __init__(
-        self, name: str, *, clock: Clock, rng: random.Random, latency: LatencyModel
-    ) -> None:
+    def __init__(self, name: str, **given: Unpack[Surroundings]) -> None:
         super().__init__(
             name,
-            clock=clock,
             markets=MARKETS,
             fees=FeeModel(maker=Decimal(0), taker=Decimal("0.00045")),
-            latency=latency,
-            rng=rng,
             order_ids=self._next_order_id,
+            **given,
         )
         self._orders_made = 0
         self._sequence = 0

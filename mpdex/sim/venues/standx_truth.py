@@ -6,16 +6,16 @@ clients report them; read 2026-11-21.
 
 from __future__ import annotations
 
-import random
 from decimal import Decimal
 from itertools import count
+from typing import Unpack
 
 from mpdex.sim import evm
 from mpdex.sim.exchange import SimExchange
-from mpdex.sim.models import FeeModel, LatencyModel
+from mpdex.sim.exchange_state import Surroundings
+from mpdex.sim.models import FeeModel
 from mpdex.sim.records import ZERO, SimMarket, SimOrder
 from mpdex.sim.venues import standx_crypto as crypto
-from mpdex.utils.clock import Clock
 
 BALANCE = Decimal(100_000)
 FIRST_LEVERAGE = Decimal(10)  # `def_leverage`
@@ -61,17 +61,13 @@ class StandxTruth(SimExchange):
         added: margin that was moved to an isolated position, by (account, symbol); likewise.
     """
 
-    def __init__(
-        self, name: str, *, clock: Clock, rng: random.Random, latency: LatencyModel
-    ) -> None:
+    def __init__(self, name: str, **given: Unpack[Surroundings]) -> None:
         super().__init__(
             name,
-            clock=clock,
             markets=MARKETS,
             fees=FeeModel(maker=Decimal("0.0001"), taker=Decimal("0.0004")),
-            latency=latency,
-            rng=rng,
-            order_ids=map(str, count(rng.randrange(10**10, 2 * 10**10))).__next__,
+            order_ids=map(str, count(given["rng"].randrange(10**10, 2 * 10**10))).__next__,
+            **given,
         )
         self.wallets: dict[str, int] = {}
         self.modes: dict[tuple[str, str], str] = {}

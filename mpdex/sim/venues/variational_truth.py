@@ -11,16 +11,16 @@ variational-trading-api 635b894, shancheng884/Repository-name-variational-v1 f16
 
 from __future__ import annotations
 
-import random
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Unpack
 
 from mpdex.sim import evm
 from mpdex.sim.board import Board, Quote
 from mpdex.sim.engine_behind import EngineBehind
-from mpdex.sim.models import FeeModel, LatencyModel
+from mpdex.sim.exchange_state import Surroundings
+from mpdex.sim.models import FeeModel
 from mpdex.sim.records import ZERO, OrderChanged, SimMarket, SimOrder
 from mpdex.types import OrderStatus, Side
-from mpdex.utils.clock import Clock
 
 BALANCE = Decimal(100_000)
 FIRST_LEVERAGE, MOST_LEVERAGE = Decimal(10), Decimal(50)
@@ -67,17 +67,13 @@ class VariationalTruth(EngineBehind):
 
     behind = 0.3  # 0.1 to 3 s live
 
-    def __init__(
-        self, name: str, *, clock: Clock, rng: random.Random, latency: LatencyModel
-    ) -> None:
+    def __init__(self, name: str, **given: Unpack[Surroundings]) -> None:
         super().__init__(
             name,
-            clock=clock,
             markets=MARKETS,
             fees=FeeModel(maker=ZERO, taker=ZERO),
-            latency=latency,
-            rng=rng,
             order_ids=self.new_id,
+            **given,
         )
         self.wallets: dict[str, int] = {}
         self.isolated: set[tuple[str, str]] = set()
