@@ -98,7 +98,7 @@ MUTANTS = (
         (
             (
                 "strategies/intake.py",
-                "    if desk.now > order.bound + _BOUND_MARGIN and spaced and not doubt:\n",
+                "    if desk.now > order.absent_from + _BOUND_MARGIN and spaced and not doubt:\n",
                 "    if spaced:\n",
             ),
         ),
