@@ -174,7 +174,7 @@ def test_kinds_that_are_not_known_are_left_out_and_the_others_kept() -> None:
 
 def test_the_key_of_a_real_world_asset_is_spelled_for_an_address() -> None:
     share = row("SHAZ", instrument_type="perpetual_rwa_future", asset_class="equity")
-    dex = with_markets(keyed(vr_token="a.b.c"), share)
+    dex = with_markets(keyed(wallet_private_key=SECRET), share)
     market = dex._markets["SHAZ"]
     asked = dex.encode_open_orders(market)
     assert (asked.query or {})["instrument"] == "P-RWA%2FEQY-SHAZ-USDC"
@@ -705,7 +705,7 @@ def test_a_login_that_fails(dex: VariationalExchange, reply: Answer, kind: type[
 def test_the_text_must_be_one(dex: VariationalExchange) -> None:
     begun = dex.encode_login()
     assert begun is not None
-    for body in ({"message": "sign this"}, b"  ", 7):
+    for body in ({"message": "sign this"}, ["sign this"], b"  "):
         with pytest.raises(MpdexError):
             dex.continue_login(answer(200, body), begun, 0)
 
@@ -749,7 +749,7 @@ def test_addresses_are_spelled_as_the_venue_wants_them(dex: VariationalExchange)
 
 def test_keys_are_checked_before_anything_is_sent() -> None:
     with pytest.raises(MissingCredentials, match="wallet_address"):
-        VariationalExchange(vr_token="a.b.c")
+        VariationalExchange(wallet_private_key=SECRET)
     wrong = keyed(wallet_private_key="0x" + "zz" * 32)
     begun = wrong.encode_login()
     assert begun is not None
