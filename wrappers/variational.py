@@ -317,7 +317,9 @@ class VariationalExchange(UnnamedOrderMethods, MultiPerpDexMixin, MultiPerpDex):
 
     def encode_book(self, market: Market, depth: int) -> Request:
         """The quote for what `size_book` has named, else for about 1000 USDC."""
-        size = self._book_sizes.get(market["symbol"]) or round_size(_price(market), _USUAL)
+        size = self._book_sizes.get(market["symbol"])
+        if size is None:
+            size = round_size(_price(market), _USUAL)
         return simple_quote(market, max(size, market["min_size"]))
 
     @checked

@@ -154,7 +154,7 @@ class VariationalAuth:
 def challenge_of(answer: Answer, address: str) -> Challenge:
     """The text to be signed: plain, or as a JSON string. Raises: AuthError, TransportError."""
     text: Any = answer.body.decode(errors="replace")
-    if answer.status != 200 or text.startswith('"'):
+    if answer.status != 200 or text.lstrip()[:1] in ('"', "{", "["):
         text = granted(answer, VENUE)
     if not isinstance(text, str) or not text.strip():
         raise AuthError("no text to sign in with", venue=VENUE, code="signing data")

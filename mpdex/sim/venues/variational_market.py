@@ -144,12 +144,12 @@ class MarketData:
         market = self._market(query)
         price, long, short = self._truth.mark(market.symbol), *self._interest(market)
         return {
-            "mark_price": msgspec.Raw(plain(price).encode()),
+            "mark_price": _number(price),
             "fdv_usd": None,
             "oi_limit_usd": 3_600_000_000,
-            "current_oi_usd": int((long + short) * price),
+            "current_oi_usd": _number((long + short) * price),
             "skew_limit_usd": 1_800_000_000,
-            "current_skew_usd": int((long - short) * price),
+            "current_skew_usd": _number((long - short) * price),
             "long_qty": plain(long),
             "short_qty": plain(short),
         }
@@ -268,3 +268,8 @@ class MarketData:
             "base_spread_bps": plain(SPREAD_BPS),
             "quotes": quotes,
         }
+
+
+def _number(value: Decimal) -> msgspec.Raw:
+    """A JSON number."""
+    return msgspec.Raw(plain(value).encode())
