@@ -54,14 +54,18 @@ class EngineBehind(SimExchange):
             super()._enter(order)
 
     def _judge(self, order: SimOrder) -> None:
-        """Into the book, or out with a reason."""
+        """In, or out with a reason."""
         if not order.live:
             return
         reason = self.verdict(order)
         if reason:
             self._end(order, self.refused, reason)
         else:
-            super()._enter(order)
+            self._let_in(order)
+
+    def _let_in(self, order: SimOrder) -> None:
+        """Into the book."""
+        super()._enter(order)
 
     def _affordable(self, order: SimOrder) -> bool:
         """An order that is judged is live: its margin is already held."""

@@ -37,12 +37,6 @@ class CurlTransport(Transport):
     _http: AsyncSession[Any] | None = None
     _refused_by_proxy: tuple[type[Exception], ...] = ()
 
-    async def close(self) -> None:
-        """Closes the connections. The next request opens them again."""
-        http, self._http = self._http, None
-        if http is not None:
-            await http.close()
-
     async def _fetch(self, request: Request) -> Answer:
         http = self._http or self._open()
         method: Any = request.method

@@ -37,12 +37,6 @@ class RestTransport(Transport):
     def _urls(self) -> dict[tuple[str, str], URL]:
         return {}
 
-    async def close(self) -> None:
-        """Closes the connections. The next request opens them again."""
-        http, self._http = self._http, None
-        if http is not None:
-            await http.close()
-
     async def _fetch(self, request: Request) -> Answer:
         http = self._http or self._open()
         response = await http.request(

@@ -80,6 +80,12 @@ class DecodeHeaders(Protocol):
     ) -> Exception | None: ...
 
 
+class Connections(Protocol):
+    """What a library keeps open between requests."""
+
+    async def close(self) -> None: ...
+
+
 def _unknown_page(status: int, text: str, request: Request) -> Exception | None:
     return None
 
@@ -173,6 +179,7 @@ class Transport(ABC):
 
     # ----------------------------------------------------------------- what a library says
 
+    _http: Connections | None = None
     # What it raises where there is no answer; known once it is imported.
     _foreign: tuple[type[Exception], ...] = (OSError,)
 
@@ -188,9 +195,11 @@ class Transport(ABC):
     def _reason(self, error: Exception, request: Request) -> str:
         """What happened, without addresses' queries or proxy passwords."""
 
-    @abstractmethod
     async def close(self) -> None:
         """Closes the connections. The next request opens them again."""
+        http, self._http = self._http, None
+        if http is not None:
+            await http.close()
 
     # ----------------------------------------------------------------- requests
 

@@ -167,10 +167,7 @@ class HyperliquidExchange(SimExchange):
 
     def open_pools(self, address: str, balance: Decimal) -> None:
         for dex in DEXS:
-            name = pool_name(address, dex)
-            account = self.add_account(name, ZERO if dex else balance)
-            for market in MARKETS:
-                account.leverage[market.symbol] = min(FIRST_LEVERAGE, market.max_leverage)
+            self.add_account(pool_name(address, dex), ZERO if dex else balance, FIRST_LEVERAGE)
 
     def pool(self, address: str, market: SimMarket) -> str:
         """Name of the account that an address trades a market with."""

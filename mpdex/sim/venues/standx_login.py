@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from mpdex.sim.base58 import decode_base58
+from mpdex.sim.records import ZERO
 from mpdex.sim.venue import SimReply, SimRequest
 from mpdex.sim.venues import standx_crypto as crypto
 from mpdex.sim.venues import standx_wire as wire
-from mpdex.sim.venues.standx_truth import StandxTruth
+from mpdex.sim.venues.standx_truth import FIRST_LEVERAGE, StandxTruth
 from mpdex.sim.venues.standx_wire import Refusal
 from mpdex.types import Json
 
@@ -85,7 +86,7 @@ class Logins:
         address = claims["address"]
         name = f"{chain}_{address.lower() if chain == 'bsc' else address}"
         if name not in self._exchange.accounts:
-            self._exchange.open_user(name)
+            self._exchange.add_account(name, ZERO, FIRST_LEVERAGE)
         public = decode_base58(claims["requestId"], 32) or b""
         return {
             "token": self.open_session(name, public, seconds),

@@ -81,13 +81,8 @@ class StandxTruth(SimExchange):
         key = crypto.throwaway_wallet(number)
         name = f"bsc_{evm.address_of(key)}"
         self.wallets[name] = key
-        self.open_user(name, BALANCE)
+        self.add_account(name, BALANCE, FIRST_LEVERAGE)
         return name
-
-    def open_user(self, name: str, balance: Decimal = ZERO) -> None:
-        account = self.add_account(name, balance)
-        for market in self.markets.values():
-            account.leverage[market.symbol] = FIRST_LEVERAGE
 
     def mode(self, account: str, symbol: str) -> str:
         return self.modes.get((account, symbol), "cross")

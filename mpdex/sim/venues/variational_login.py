@@ -20,9 +20,10 @@ import msgspec
 
 from mpdex.sim import evm
 from mpdex.sim.cookies import cookie
+from mpdex.sim.records import ZERO
 from mpdex.sim.venue import SimReply, SimRequest
 from mpdex.sim.venues import variational_wire as wire
-from mpdex.sim.venues.variational_truth import VariationalTruth
+from mpdex.sim.venues.variational_truth import FIRST_LEVERAGE, VariationalTruth
 from mpdex.sim.venues.variational_wire import Refusal
 
 LIFE = 604_800  # seconds
@@ -75,7 +76,7 @@ class Logins:
         if account not in self._exchange.accounts:
             if CAPTCHA not in request.headers:
                 raise Refusal(wire.CAPTCHA)
-            self._exchange.open_user(account)
+            self._exchange.add_account(account, ZERO, FIRST_LEVERAGE)
         token = self.open_session(account)
         cookie = f"{COOKIE}={token}; Path=/; Max-Age={LIFE}; HttpOnly; Secure; SameSite=Lax"
         return SimReply({"token": token, "intercomUserJwt": None}, cookies=(cookie,))

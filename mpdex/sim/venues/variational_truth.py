@@ -88,13 +88,8 @@ class VariationalTruth(EngineBehind):
         key = int.from_bytes(evm.keccak(b"simulated variational %d" % number), "big") % evm.N
         name = evm.address_of(key)
         self.wallets[name] = key
-        self.open_user(name, BALANCE)
+        self.add_account(name, BALANCE, FIRST_LEVERAGE)
         return name
-
-    def open_user(self, name: str, balance: Decimal = ZERO) -> None:
-        account = self.add_account(name, balance)
-        for market in self.markets.values():
-            account.leverage[market.symbol] = FIRST_LEVERAGE
 
     # ---------------------------------------------------------------- the provider
 
@@ -124,13 +119,8 @@ class VariationalTruth(EngineBehind):
             return "reduce_only"
         return reason
 
-    def _judge(self, order: SimOrder) -> None:
-        if not order.live:
-            return
-        reason = self.verdict(order)
-        if reason:
-            self._end(order, self.refused, reason)
-            return
+    def _let_in(self, order: SimOrder) -> None:
+        """There is no book: it is the provider who trades, now or when the price is good."""
         order.status = OrderStatus.OPEN
         self._emit(OrderChanged(order, "accepted", self.clock.now_ns()))
         self._offer(order)
