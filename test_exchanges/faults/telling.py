@@ -27,6 +27,7 @@ WEAK = 30.0
 ENTRY = 0.2  # seconds from a decision to the venue, and more
 POSITION_GRACE = 3.0  # seconds for which a position may differ from what fills say
 LIGHT = 15.0  # seconds between two looks at what a stream should tell (HEDGE 11)
+MILLIONTH = Decimal("0.000001")
 # Venues that number the frames about an account: one that is missing is missed.
 NUMBERED = frozenset({"grvt"})
 
@@ -111,6 +112,11 @@ def compared_after(verdict: Verdict) -> float:
     where no stream tells of fills."""
     streams = load(verdict.scenario.hedge).streams()
     return 0.0 if any("fills" in stream.CHANNELS for stream in streams) else POSITION_GRACE
+
+
+def told_exactly(fee: str, fill: SimFill) -> bool:
+    """Whether a fee is the true one, as exactly as a venue writes it: to a millionth."""
+    return abs(Decimal(fee) - fill.fee) < MILLIONTH
 
 
 def hedged_within(verdict: Verdict, fill: SimFill) -> float:

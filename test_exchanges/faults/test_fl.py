@@ -24,6 +24,7 @@ from faults.telling import (
     one_after_another,
     quotes,
     said,
+    told_exactly,
     total,
     traded_at,
 )
@@ -515,5 +516,6 @@ def test_fl_13_no_hedge_waits_for_a_price_or_a_fee(row, missing, pair):
     assert hedged_within(verdict, fill) < at_once(verdict)
     (trade,) = [t for t in journal(verdict, "trade") if t["client_id"] == fill.order.client_id]
     told = [line["fee"] for line in journal(verdict, "fee")]
-    assert [D(fee) for fee in (trade["fee"], *told) if fee is not None] == [round(fill.fee, 7)]
+    (fee,) = [fee for fee in (trade["fee"], *told) if fee is not None]
+    assert told_exactly(fee, fill)
     assert verdict.summary["fees_unknown"] == 0
