@@ -331,6 +331,8 @@ class VenueSpec:
         endpoints: host key -> mainnet URL; each can be overridden, and nothing else is needed to
             reach a simulated venue.
         credentials, optional_credentials: names of the keys a user supplies.
+        key_choices: sets of optional credentials, one of which is needed; where a login in the
+            browser is kept (`keeps_session`), none is after `mpdex login`. (): all are optional.
         account: the credential that names the account; the first one if left out.
         supports: of "post_only", "reduce_only", "market", "ioc", "fok", "slippage_bps", "spot",
             "client_order_id"; anything else asked for raises `Unsupported` before sending.
@@ -371,6 +373,7 @@ class VenueSpec:
     endpoints: Mapping[str, str]
     credentials: tuple[str, ...]
     optional_credentials: tuple[str, ...] = ()
+    key_choices: tuple[tuple[str, ...], ...] = ()
     account: str = ""
     supports: frozenset[str] = frozenset()
     limits: Mapping[str, Limit] = field(default_factory=dict)

@@ -117,6 +117,7 @@ class EdgexExchange(MultiPerpDexMixin, MultiPerpDex):
         },
         credentials=(ACCOUNT,),
         optional_credentials=(*V2_KEYS, V1_KEY),
+        key_choices=(V2_KEYS, (V1_KEY,)),
         account=ACCOUNT,
         supports=frozenset({"post_only", "reduce_only", "market", "ioc", "fok", "client_order_id"}),
         limits={},  # the venue publishes none

@@ -124,6 +124,7 @@ class StandxExchange(MultiPerpDexMixin, MultiPerpDex):
         },
         credentials=(),
         optional_credentials=("wallet_private_key", "chain", "token", "request_private_key"),
+        key_choices=(("wallet_private_key",), ("token", "request_private_key")),
         supports=frozenset({"post_only", "reduce_only", "market", "ioc", "client_order_id"}),
         limits={"default": _ACCOUNT_LIMIT, "public": _PUBLIC_LIMIT},
         errors=ERRORS,

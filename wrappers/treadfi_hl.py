@@ -24,7 +24,7 @@ from mpdex.utils.common_treadfi import APP, ERRORS, ORIGIN
 from mpdex.utils.common_treadfi import LIMITS as APP_LIMITS
 from mpdex.utils.hyperliquid_base import LIMITS, HyperliquidBase
 from mpdex.utils.precision import to_decimal
-from mpdex.utils.treadfi_base import CLIENT_ID, CREDENTIALS
+from mpdex.utils.treadfi_base import CLIENT_ID, CREDENTIALS, KEY_CHOICES
 from multi_perp_dex import MultiPerpDex, MultiPerpDexMixin
 from wrappers.treadfi_orders import TreadfiOrders
 
@@ -56,6 +56,7 @@ class TreadfiHlExchange(TreadfiOrders, HyperliquidBase, MultiPerpDexMixin, Multi
         },
         credentials=("account_name", "account_address"),
         optional_credentials=(*CREDENTIALS, "wallet_private_key"),
+        key_choices=KEY_CHOICES,
         account="account_name",
         supports=frozenset({"reduce_only", "market"}),
         limits={**LIMITS, **APP_LIMITS},

@@ -21,7 +21,7 @@ from mpdex.types import Json, VenueSpec
 from mpdex.utils.common_pacifica import LIMIT, PacificaBase
 from mpdex.utils.common_treadfi import APP, ERRORS, LIMITS, ORIGIN
 from mpdex.utils.precision import plain
-from mpdex.utils.treadfi_base import CLIENT_ID, CREDENTIALS
+from mpdex.utils.treadfi_base import CLIENT_ID, CREDENTIALS, KEY_CHOICES
 from multi_perp_dex import MultiPerpDex, MultiPerpDexMixin
 from wrappers.treadfi_orders import TreadfiOrders
 
@@ -49,6 +49,7 @@ class TreadfiPcExchange(TreadfiOrders, PacificaBase, MultiPerpDexMixin, MultiPer
         },
         credentials=("account_name", "account"),
         optional_credentials=("token", *CREDENTIALS),
+        key_choices=(("token",), *KEY_CHOICES),
         account="account_name",
         # With a token; a session has no client ids.
         supports=frozenset({"reduce_only", "market", "ioc", "client_order_id"}),

@@ -142,6 +142,7 @@ class VariationalExchange(UnnamedOrderMethods, MultiPerpDexMixin, MultiPerpDex):
         endpoints={"rest": f"{ORIGIN}/api"},
         credentials=("wallet_address",),
         optional_credentials=("vr_token", "wallet_private_key"),
+        key_choices=(("vr_token",), ("wallet_private_key",)),
         account="wallet_address",
         supports=frozenset({"reduce_only", "market", "slippage_bps"}),
         # Nothing is published: the budgets of a client that runs live. A ban is longer than a wait.

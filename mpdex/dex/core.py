@@ -109,7 +109,8 @@ class DexCore(Translation):
         self._given_rng = rng
         self._proxy, self._engine = proxy, engine
         self._limit_share = _checked_share(limit_share)
-        self._markets = MarketList(self.SPEC.name, self.wire_name, self.SPEC.no_spot)
+        no_spot = "" if self.has_spot else self.SPEC.no_spot or "not offered here"
+        self._markets = MarketList(self.SPEC.name, self.wire_name, no_spot)
         self._sent_nonces: dict[str, int] = {}  # by client order id
         self._detailed: set[str] = set()  # markets whose details were asked for
         self._book_sizes: dict[str, Decimal] = {}  # what a book is asked for, by symbol

@@ -230,6 +230,10 @@ class SimVenue(ABC):
 
     # ---------------------------------------------------------------- said where it applies
 
+    def other_credentials(self) -> Iterable[dict[str, str]]:
+        """Other sets of keys that it accepts, for those clients who have another way in."""
+        return ()
+
     def scope_of(self, request: SimRequest) -> tuple[str, str, int]:
         """(scope, whose bucket, weight); scope "" is not limited."""
         return "", "", 1

@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from mpdex.utils.rest import Answer
 
 CREDENTIALS: Final = ("login_private_key", "login_address", "csrftoken", "sessionid")
+KEY_CHOICES: Final = (("login_private_key",), ("csrftoken", "sessionid"))
 CLIENT_ID: Final = ClientIdForm(0, 2**128 - 1, "uuid")
 _CSRF, _SESSION = "csrftoken", "sessionid"
 _HOPS: Final = (301, 302, 303, 307, 308)

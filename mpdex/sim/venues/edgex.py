@@ -158,6 +158,9 @@ class EdgexSim(SimVenue):
         key = crypto.throwaway_keys(account).stark_private_key
         return {"account_id": account, "stark_private_key": key}
 
+    def other_credentials(self) -> Iterable[dict[str, str]]:
+        return (self.credentials_v1(),)
+
     def routes(self) -> Iterable[tuple[str, str, Handler]]:
         for generation in GENERATIONS:
             public, private = f"{generation.root}/public", f"{generation.root}/private"

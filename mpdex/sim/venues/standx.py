@@ -144,6 +144,9 @@ class StandxSim(SimVenue):
         token, key = self._premade
         return {"token": token, "request_private_key": key.private_text}
 
+    def other_credentials(self) -> Iterable[dict[str, str]]:
+        return (self.premade_credentials(),)
+
     @cached_property
     def _premade(self) -> tuple[str, crypto.RequestKey]:
         account = next(iter(self.exchange.wallets))

@@ -90,6 +90,10 @@ class TreadfiFront(SimVenue):
             "login_address": self.user.address,
         }
 
+    def other_credentials(self) -> Iterable[dict[str, str]]:
+        """Cookies of a browser that has logged in."""
+        return ({**self.credentials(), **self.app.logins.open_session(self.user)},)
+
     # ---------------------------------------------------------------- which of the two
 
     def endpoints(self, port: int) -> dict[str, str]:

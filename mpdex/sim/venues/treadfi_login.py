@@ -112,6 +112,11 @@ class Logins:
         signer = evm.personal_signer(MESSAGE.format(nonce=nonce), str(said.get("signature")))
         return "" if signer is not None and signer == address else "Invalid signature."
 
+    def open_session(self, user: User) -> dict[str, str]:
+        """The cookies of somebody who logs in now, as a browser keeps them."""
+        pairs = (told.partition(";")[0].partition("=") for told in self._open(user))
+        return {name: value for name, _, value in pairs}
+
     def _open(self, user: User) -> tuple[str, str]:
         csrf, session = (f"{self._rng.getrandbits(160):040x}" for _ in range(2))
         self._issued += [csrf, session]

@@ -119,6 +119,9 @@ class VariationalSim(SimVenue):
         address = next(iter(self.exchange.wallets))
         return {"wallet_address": address, "vr_token": self.logins.open_session(address)}
 
+    def other_credentials(self) -> Iterable[dict[str, str]]:
+        return (self.token_credentials(),)
+
     def routes(self) -> Iterable[tuple[str, str, Handler]]:
         yield "GET", STATS, lambda request: SimReply(self.market.answer_stats(request))
         for method, path, answer in self._calls():
