@@ -29,7 +29,7 @@ POSITION_GRACE = 3.0  # seconds for which a position may differ from what fills 
 LIGHT = 15.0  # seconds between two looks at what a stream should tell (HEDGE 11)
 MILLIONTH = Decimal("0.000001")
 # Venues that number the frames about an account: one that is missing is missed.
-NUMBERED = frozenset({"grvt"})
+NUMBERED = frozenset({"grvt", "extended"})
 
 
 def quotes(verdict: Verdict) -> list[SimOrder]:

@@ -24,7 +24,7 @@ from faults.moments import (
     to_hedge,
     until,
 )
-from faults.telling import LIGHT, NUMBERED
+from faults.telling import LIGHT, NUMBERED, on_quote
 
 from exchange_factory import create_exchange
 from mpdex.conformance.proxy import CountingProxy
@@ -398,9 +398,11 @@ def test_ws_10_each_venue_is_pinged_as_it_wants(stream, rule, lives):
     "bad", ["corrupt(1)", "mutate(status=PENDING_TRIGGER)", "mutate(size=None)", "mutate(side=7)"]
 )
 def test_ws_11_a_frame_nobody_understands_harms_nobody(row, bad):
-    """One is put aside. (Where a venue numbers its frames, one that cannot be read at all is a gap,
-    and a gap in the account's own news ends the connection.)"""
-    verdict = row(f"P.ws_private.order.nth(3) -> {bad}", cycles=4, outcome="R")
+    """One is put aside: the first that tells of the first quote. (Where a venue numbers its frames,
+    one that cannot be read at all is a gap, and a gap in the account's own news ends the
+    connection.)"""
+    told = on_quote(1, f"P.ws_private.order.nth(1) -> {bad}")
+    verdict = row(cycles=4, outcome="R", during=told)
     assert len(sent(verdict, "H", "hedge")) == 4
     missed = bad.startswith("corrupt") and verdict.scenario.primary in NUMBERED
     assert ("primary stream lost" in notes(verdict)) is missed
