@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from mpdex.lab.trail import Intent, Trail
 from mpdex.sim.host import VenueHost
-from mpdex.sim.records import OrderChanged, SimEvent
+from mpdex.sim.records import SimOrder
 from mpdex.sim.venue import SimRequest
 
 _JUST_NOW_NS = 1_000_000_000  # within which requests come in the order in which they were meant
@@ -28,7 +28,7 @@ class Names:
         self._named: dict[int, tuple[SimRequest, str]] = {}  # kept: an id is of what lives
         host.arrivals.append(self._arrived)
         host.whose = self._whose
-        host.exchange.witness(self._entered, OrderChanged)
+        host.exchange.order_hooks.append(self._placed)
 
     def _arrived(self, _: str, op: str, request: SimRequest) -> None:
         said = self._host.venue.describe(request)
@@ -55,7 +55,7 @@ class Names:
     def _whose(self, request: SimRequest) -> str:
         return self._named[id(request)][1] if id(request) in self._named else ""
 
-    def _entered(self, event: SimEvent) -> None:
+    def _placed(self, order: SimOrder) -> None:
         acting = self._host.acting
-        if isinstance(event, OrderChanged) and acting is not None and self._whose(acting):
-            self._trail.aliases.setdefault(event.order.client_id, self._whose(acting))
+        if acting is not None and self._whose(acting):
+            self._trail.aliases.setdefault(order.client_id, self._whose(acting))

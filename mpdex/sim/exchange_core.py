@@ -43,9 +43,7 @@ class ExchangeCore(ExchangeState):
         self.expire_due()
         for name, value in self.twist.fields.items():
             setattr(order, name, value)
-        order.order_id = order.order_id or self._order_ids()
-        order.created_ns = order.updated_ns = self.clock.now_ns()
-        self.orders[order.order_id] = self.newest = order
+        self._take_in(order)
         reason = self._refusal(order)
         if reason:
             known = self._by_client.get((order.account, order.client_id))
@@ -160,6 +158,14 @@ class ExchangeCore(ExchangeState):
             self.liquidate(name, position.symbol, abs(position.size))
 
     # ---------------------------------------------------------------- inside of place
+
+    def _take_in(self, order: SimOrder) -> None:
+        """It has an id and a time from now on, whatever becomes of it."""
+        order.order_id = order.order_id or self._order_ids()
+        order.created_ns = order.updated_ns = self.clock.now_ns()
+        self.orders[order.order_id] = self.newest = order
+        for hook in self.order_hooks:
+            hook(order)
 
     def _refusal(self, order: SimOrder) -> str:
         """Why the state of the venue refuses an order; "" if it does not."""

@@ -79,6 +79,7 @@ class ExchangeState(ABC):
         newest: the order of the last `place`.
         halted: "", "post_only", "cancel_only" or "down".
         halt_hooks: called when that changes.
+        order_hooks: called with each new order, before it is judged.
         twist: bends commands while set; the server sets and clears it around one handler call.
         remembers: what orders were like is kept, for answers that are stale.
         report_delay: seconds by which events are held back (a fault), 0 normally.
@@ -111,6 +112,7 @@ class ExchangeState(ABC):
         self.newest: SimOrder | None = None
         self.halted: Halt = ""
         self.halt_hooks: list[Callable[[Halt], None]] = []
+        self.order_hooks: list[Callable[[SimOrder], None]] = []
         self.twist = Twist()
         self.report_delay = 0.0
         self.remembers = False

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from mpdex.lab.run import play
 from mpdex.lab.scenario import make
 from mpdex.utils.virtual_loop import run_virtual
 
 
-def test_orders_without_ids_of_ours_are_known_by_what_was_meant(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hedge", ["treadfi.hyperliquid", "variational"])
+def test_orders_without_ids_of_ours_are_known_by_what_was_meant(tmp_path: Path, hedge: str) -> None:
     """A rule finds the hedge by its purpose, and what was refused leaves its intent to nobody."""
     scenario = make(
         rules=["H.place.hedge.nth(2) -> reject(PRICE_BAND)"],
-        hedge="treadfi.hyperliquid",
+        hedge=hedge,
         cycles=4,
     )
     verdict = run_virtual(play(scenario, tmp_path))

@@ -169,8 +169,12 @@ class OrderDesk:
     def _order(
         self, account: str, market: SimMarket, side: Side, size: Decimal, reduces: bool
     ) -> SimOrder:
+        """A client cannot name it: its one id is its name."""
         raw: dict[str, Any] = {"resizes": False}
+        number = self._truth.new_id()
         return SimOrder(
+            order_id=number,
+            client_id=number,
             account=account,
             symbol=market.symbol,
             side=side,

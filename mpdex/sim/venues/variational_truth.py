@@ -108,9 +108,7 @@ class VariationalTruth(EngineBehind):
 
     def refuse(self, order: SimOrder, reason: str) -> None:
         """An order that was acknowledged, and will not be cleared."""
-        order.order_id = self.new_id()
-        order.created_ns = self.clock.now_ns()
-        self.orders[order.order_id] = self.newest = order
+        self._take_in(order)
         self._end(order, self.refused, reason)
 
     def verdict(self, order: SimOrder) -> str:
