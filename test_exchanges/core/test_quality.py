@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from exchange_factory import VENUES
+from exchange_factory import VENUES, load
 from mpdex.scaffold import create
 from mpdex.sim.venues import SIM_VENUES
 
@@ -61,8 +61,8 @@ def test_a_simulated_end_is_registered(venue: str) -> None:
 
 @pytest.mark.parametrize("venue", sorted(VENUES))
 def test_facts_are_dated(venue: str) -> None:
-    name = module_of(venue)
-    for module in (f"wrappers/{name}.py", f"wrappers/{name}_ws_client.py"):
+    modules = [load(venue), *load(venue).streams()]
+    for module in {kind.__module__.replace(".", "/") + ".py" for kind in modules}:
         docstring = (ROOT / module).read_text().split('"""')[1]
         assert "Source" in docstring, f"{module} names no source"
         assert "read 20" in docstring, f"{module} does not say when its source was read"
