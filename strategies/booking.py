@@ -141,7 +141,7 @@ def take_order(
 
 def name_order(desk: Desk, order: Tracked, order_id: str) -> None:
     if order_id and not order.id:
-        order.id = order_id
+        order.id, order.named = order_id, desk.now
         desk.by_id[order.role, order_id] = order.key
         adopted = [o for o in desk.orphans if o.fill["order_id"] == order_id]
         desk.orphans = [o for o in desk.orphans if o not in adopted]

@@ -28,6 +28,7 @@ class Tracked(TrackedOrder):
         trigger_ms: venue time of the fill that made this hedge necessary.
         synthetic_price: average of the synthetic part.
         sources: channels by which reports on it have come; an acknowledgement is none.
+        named: when the venue's own id was told.
         seen: when the last one came; looked, lane: when it was last asked about, and how urgently.
         doubted_at: since when its fate is not known.
         escalated: that took too long, and more than queries was done about it.
@@ -60,6 +61,7 @@ class Tracked(TrackedOrder):
     synthetic_price: Decimal = ZERO
     sources: set[Source] = field(default_factory=set)
     seen: float = 0.0
+    named: float | None = None
     looked: float = 0.0
     lane: Lane = Lane.QUERY
     in_book: bool = False
@@ -99,9 +101,10 @@ class Tracked(TrackedOrder):
 
     @property
     def absent_from(self) -> float:
-        """From when "not found" counts: a request may yet come, and what the venue has told of has
-        come; but an answer may be older than that word."""
-        return min(self.bound, self.seen + _STALE) if self.sources else self.bound
+        """From when "not found" counts: a request may yet come, and what the venue has told of, or
+        given a name to, has come; but an answer may be older than that word."""
+        told = self.seen if self.sources else self.named
+        return self.bound if told is None else min(self.bound, told + _STALE)
 
     @property
     def doubtful(self) -> bool:

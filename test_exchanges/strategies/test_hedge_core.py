@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from mpdex.types import OrderStatus
+from mpdex.types import Order, OrderStatus
 from strategies.desk import Phase, State
 from strategies.hedge_core import MAY_PLACE, TABLE, WORK, step
 from strategies.words import (
@@ -17,6 +17,7 @@ from strategies.words import (
     Kind,
     OrderSeen,
     OutcomeNotKnown,
+    PlaceAcked,
     PlaceRefused,
     Refusal,
     StreamBack,
@@ -75,6 +76,22 @@ def test_what_was_told_of_has_arrived_and_is_gone_when_it_is_not_found() -> None
     world.now = told + 5.6
     not_found(world, quote, 3)
     assert world.desk.slot is None
+
+
+@pytest.mark.parametrize(("name", "gone"), [("77", True), ("", False)])
+def test_only_what_was_given_a_name_has_arrived(name: str, gone: bool) -> None:
+    """A venue that names an order in its answer has it; one that only says "received" may have it
+    on its way yet, for as long as any request."""
+    world, quote = quoting_world()
+    client_id = quote.request.client_id
+    world.desk.active["primary", client_id].bound = 600.0
+    answer: Order = {**world.render(quote), "id": name, "status": OrderStatus.PENDING}
+    world.feed(PlaceAcked("primary", client_id, answer))
+    not_found(world, quote, 5)
+    assert world.desk.slot is not None
+    world.now += 5
+    not_found(world, quote, 3)
+    assert (world.desk.slot is None) is gone
 
 
 def test_answers_too_close_together_count_once() -> None:
