@@ -79,7 +79,7 @@ REJECTS = {
     "REDUCE_ONLY": 1137,
     "PRICE_BAND": 1141,
     "NOT_FOUND": 404,
-    "NONCE": 1134,
+    "NONCE": 1135,
     "DUPLICATE_CID": 1134,
     "PERMISSION": 403,
     "SYMBOL": 1001,
