@@ -74,12 +74,23 @@ def _expect_answer(desk: Desk, order: Tracked) -> None:
     """A missing answer is UNKNOWN after the time an answer takes; a taker that rests is pulled."""
     if order.immediate and order.state.resting:
         _pull_taker(desk, order)
-    elif order.state is State.SENT and not order.asking and order.ask_at is None:
-        due = order.sent + desk.setup.acks[order.role]
-        if desk.now < due:
-            desk.wake(due)
-        else:
-            hear(desk, order, News.DOUBT, "no answer in time")
+    elif order.state is State.SENT:
+        _expect_word(desk, order)
+
+
+def _expect_word(desk: Desk, order: Tracked) -> None:
+    """What was taken in where no stream will tell what becomes of it, is asked about meanwhile."""
+    due = order.sent + desk.setup.acks[order.role]
+    asked = order.asking or order.ask_at is not None
+    untold = order.named is not None and order.role in desk.setup.polled
+    if asked and not untold:
+        return
+    if desk.now >= due:
+        hear(desk, order, News.DOUBT, "no answer in time")
+        return
+    desk.wake(due)
+    if untold and not asked:
+        order.ask_at = desk.now + ASK_AFTER[0]
 
 
 def _pull_taker(desk: Desk, order: Tracked) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from mpdex.types import Lane
+from mpdex.types import Lane, Order, OrderStatus
+from mpdex.utils.orders import State
 from strategies.desk import Desk
 from strategies.hedging import reference_price
 from strategies.quoting import through
 from strategies.words import (
     ROLES,
     Alarm,
+    Answered,
     BookTick,
     Kind,
     OutcomeNotKnown,
+    PlaceAcked,
     Query,
     Read,
     Refusal,
@@ -119,6 +123,41 @@ def test_a_question_that_gets_no_answer_is_asked_more_urgently_once_we_are_expos
     world.wait(3.0, answers=False)
     asked = [q.lane for q in world.asked if q.client_id == hedge.request.client_id]
     assert asked == [Lane.QUERY, Lane.HEDGE], "once more, and no more often"
+
+
+def taken_in(*, polled: bool) -> tuple[Watched, Truth]:
+    """The venue has given the hedge a name, and no more; `polled`: it has no stream of orders."""
+    world, hedge = owing()
+    without = frozenset(ROLES[1:] if polled else ())
+    world.desk.setup = replace(world.desk.setup, polled=without)
+    world.feed(PlaceAcked("hedge", hedge.request.client_id, taken(world, hedge)))
+    return world, hedge
+
+
+def taken(world: World, order: Truth) -> Order:
+    return {**world.render(order), "status": OrderStatus.PENDING}
+
+
+@pytest.mark.parametrize("polled", [False, True])
+def test_what_becomes_of_an_order_is_asked_where_no_stream_will_tell(polled: bool) -> None:
+    world, hedge = taken_in(polled=polled)
+    world.wait(0.3, answers=False)
+    assert [q.client_id for q in world.asked] == [hedge.request.client_id] * polled
+
+
+def test_an_order_that_is_asked_about_in_vain_is_unknown_in_time() -> None:
+    world, hedge = taken_in(polled=True)
+    order = world.desk.active["hedge", hedge.request.client_id]
+    states = []
+    for _ in range(12):  # an answer takes 0.5 s in this world
+        world.wait(0.05, answers=False)
+        world.mail.clear()
+        states.append(order.state)
+        if not order.asking:
+            continue
+        world.feed(Answered("hedge", order.client_id, taken(world, hedge), (), None))
+    assert world.asked
+    assert (states[8], states[-1]) == (State.SENT, State.UNKNOWN)
 
 
 def test_an_order_that_never_arrived_changes_no_band() -> None:
