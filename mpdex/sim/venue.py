@@ -150,6 +150,8 @@ class SimVenue(ABC):
             (cid, price, size, fee, side, status, bid, ask, bids, asks, ts).
         answer_fields: the same for answers to requests (also position, liquidation, leverage,
             tick, step, min_size), where they differ from `fields`.
+        takes_ids_twice: a client id may be used again while its order lives.
+        dates_books: frames of a book say when they were made.
         session_lost: the next signed request is refused once; of venues without sessions.
         budget: of the request that is being answered; None where nothing limits it.
     """
@@ -163,6 +165,8 @@ class SimVenue(ABC):
     pong_within: ClassVar[float | None] = None
     fields: ClassVar[Mapping[str, str]] = {}
     answer_fields: ClassVar[Mapping[str, str]] = {}
+    takes_ids_twice: ClassVar[bool] = False
+    dates_books: ClassVar[bool] = True
     session_lost = False
     budget: Budget | None = None
 

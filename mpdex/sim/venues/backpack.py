@@ -76,6 +76,7 @@ class BackpackSim(SimVenue):
     interests = INTERESTS
     ping_every = 60.0
     pong_within = 120.0
+    takes_ids_twice = True
     # Support FAQ: a minute's requests of an account, and those for historical market data.
     limits: ClassVar[Mapping[str, Limit]] = {
         "requests": Limit(2000, 60.0),

@@ -83,6 +83,7 @@ class EdgexSim(SimVenue):
     name = "edgex"
     ws_paths = (PUBLIC_SOCKET, PRIVATE_SOCKET)
     interests = (OrderChanged, Traded, PositionChanged, MarkChanged, PublicTrade)
+    dates_books = False
     # UNVERIFIED: no numbers are published.
     limits: ClassVar[Mapping[str, Limit]] = {
         "public": Limit(1000, 60.0),

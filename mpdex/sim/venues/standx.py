@@ -71,6 +71,8 @@ class StandxSim(SimVenue):
     interests = INTERESTS
     ping_every = 10.0
     pong_within = 300.0
+    takes_ids_twice = True  # UNVERIFIED; the worse case
+    dates_books = False
     # 1000 credits a second up to 900, of which a request takes 45; and requests of an IP.
     limits: ClassVar[Mapping[str, Limit]] = {"account": Limit(900, 0.9), "ip": Limit(50, 1.0)}
     fields: ClassVar[Mapping[str, str]] = {
