@@ -201,8 +201,10 @@ def drained(desk: Desk) -> str:
     if all(desk.verified.values()) or unexplained(desk):
         return desk.exit_reason
     if desk.now - desk.phase_since > desk.config.recover_limit:
-        desk.exit_code = desk.exit_code if desk.exit_code == 3 else 4
         desk.exit_reason += "; not verified by the venues"
+        if desk.exit_code != 3:
+            desk.exit_code = 4
+            desk.alarm("halt", desk.exit_reason, page=True)
         return desk.exit_reason
     return ""
 

@@ -11,6 +11,7 @@ from strategies.desk import Phase, State
 from strategies.hedge_core import MAY_PLACE, TABLE, WORK, step
 from strategies.words import (
     ROLES,
+    Alarm,
     Answered,
     CancelAcked,
     FillSeen,
@@ -20,6 +21,7 @@ from strategies.words import (
     PlaceAcked,
     PlaceRefused,
     Refusal,
+    StopAsked,
     StreamBack,
     Timer,
 )
@@ -226,6 +228,27 @@ def test_every_phase_can_be_reached_and_all_but_the_last_be_left() -> None:
 def test_what_is_exposed_comes_before_everything_else() -> None:
     for phase in (Phase.RUNNING, Phase.PAUSED, Phase.RECOVERING, Phase.REDUCING, Phase.DRAINING):
         assert TABLE[phase][0].to is Phase.HALTED_EXPOSED
+
+
+def test_somebody_is_called_where_the_venues_do_not_confirm_the_end() -> None:
+    """A clean end is what both venues agree to; here none of them answers any more."""
+    world = World()
+    world.tick()
+    for role in ROLES:
+        world.feed(StreamBack(role))
+    world.feed(StopAsked(1))
+    world.mail.clear()
+    alarms: list[Alarm] = []
+    while world.finished is None:
+        world.now += 1
+        _, commands = step(world.desk, Timer(), world.now)
+        alarms += [command for command in commands if isinstance(command, Alarm)]
+        for command in commands:
+            world.perform(command, False)
+        world.mail.clear()
+    assert world.finished.code == 4
+    assert [alarm.text for alarm in alarms if alarm.page] == [world.finished.reason]
+    assert "not verified by the venues" in world.finished.reason
 
 
 def test_a_quote_may_be_placed_from_idle_only() -> None:
