@@ -28,7 +28,7 @@ from wrappers.extended_auth import (
 )
 
 Fields = Mapping[str, Any]
-NUMBERS = ("qty", "price", "fee")
+NUMBERS = ("qty", "price", "fee", "builderFee", "triggerPrice")
 TESTNET_URL = "https://api.starknet.sepolia.extended.exchange/api/v1"
 
 
@@ -114,7 +114,14 @@ def _amounts(draft: Draft) -> dict[str, str]:
 
 
 def _comparable(body: Fields) -> dict[str, Any]:
-    return {**body, **{name: Decimal(body[name]) for name in NUMBERS}}
+    """Numbers as numbers, in the legs, too."""
+    return {name: _value(name, value) for name, value in body.items()}
+
+
+def _value(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return _comparable(value)
+    return Decimal(value) if name in NUMBERS else value
 
 
 # --------------------------------------------------------------------------- our encoder
