@@ -78,6 +78,7 @@ def test_au_02_a_hedge_key_that_is_revoked_is_not_tried_again_and_again(row):
     async def during(lab):
         await resting(lab, 3)
         lab.faults.add('H.* -> http(401, \'{"code": "UNAUTHORIZED", "message": "key"}\')')
+        lab.faults.add("P.fill(q).at(50ms)")
 
     verdict = row(cycles=8, outcome="HF/HE", during=during)
     counts, venue = verdict.counts, verdict.scenario.hedge
@@ -252,6 +253,10 @@ def test_au_07_orders_that_no_query_shows_start_nothing(row, leg):
     assert "another account" in verdict.summary["reason"]
 
 
+# Kinds of frames that tell of an account.
+ACCOUNT = ("order", "fill", "position", "balance")
+
+
 @pytest.mark.fault("AU-07", tier=2)
 @pytest.mark.parametrize("leg", ["P", "H"])
 def test_au_07_orders_that_the_stream_does_not_show_start_nothing(row, leg):
@@ -263,7 +268,7 @@ def test_au_07_orders_that_the_stream_does_not_show_start_nothing(row, leg):
         push = host._before_send
 
         def about_others(conn, payload, kind):
-            return [] if kind in ("order", "fill", "position") else push(conn, payload, kind)
+            return [] if kind in ACCOUNT else push(conn, payload, kind)
 
         host._before_send = about_others
 
