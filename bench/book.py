@@ -2,8 +2,9 @@
 
 The floor of `book.apply` keeps texts in a dict and finds a level's place with one bisect of floats;
 it checks neither sequence numbers nor spellings. The floor of `book.frame` is msgspec decoding the
-same frame into structs of its own, with nothing done after. A peer that is not installed is left
-out.
+same frame into structs of its own, with nothing done after; for a binary frame, the JSON frame that
+says the same. Where nothing is streamed, the frame is the answer that is asked for once a second,
+and nothing is judged. A peer that is not installed is left out.
 """
 
 from __future__ import annotations
@@ -27,12 +28,16 @@ from bench.frames import (
     lighter_book,
     make_market,
     pacifica_book,
+    paradex_book,
+    paradex_json_book,
     standx_book,
+    variational_quotes,
 )
 from bench.harness import Row, side_by_side
-from bench.parties import SYMBOLS, VENUES, credentials, exchange, market_list
+from bench.parties import SYMBOLS, credentials, exchange, market_list
 from mpdex.types import BookUpdate
 from mpdex.utils.orderbook import Book
+from wrappers import paradex_sbe
 
 T = TypeVar("T")
 
@@ -57,14 +62,14 @@ def apply() -> list[Row]:
 def frame() -> list[Row]:
     """One frame of each venue through its stream's `decode`, into the book, best read."""
     market = make_market()
-    return [row for venue in VENUES for row in _frame_of(venue, market)]
+    return [row for name in _SPELLINGS for row in _frame_of(name, market)]
 
 
-def _frame_of(venue: str, market: Market) -> list[Row]:
+def _frame_of(name: str, market: Market) -> list[Row]:
+    venue, _, _ = name.partition(" ")
     stream, book = _stream(venue), Book(SYMBOLS[venue])
-    spelling = _SPELLINGS[venue]
+    spelling = _SPELLINGS[name]
     frames = spelling.frames(market, stream.markets.wire_of(book.symbol))
-    floor_decode = msgspec.json.Decoder(spelling.floor).decode
     book.apply(BookUpdate(book.symbol, market.bids, market.asks, FIRST, FIRST, True, None))
     decode, apply, best = stream.decode, book.apply, book.best
 
@@ -79,11 +84,15 @@ def _frame_of(venue: str, market: Market) -> list[Row]:
         book._next = FIRST + 1
 
     top = [one(data) for data in frames][market.wandered - 1]
-    _check(f"book.frame {venue}", top, market.best)
+    _check(f"book.frame {name}", top, market.best)
     rewind()
     run = _round_and_round(one, frames, rewind)
-    floor = _round_and_round(floor_decode, frames, lambda: None)
-    return side_by_side("book.frame", floor, {venue: run}, {venue: FRAME_TARGET})
+    read = msgspec.json.Decoder(spelling.floor).decode
+    if spelling.plain is not None:
+        frames = spelling.plain(market, stream.markets.wire_of(book.symbol))
+    floor = _round_and_round(read, frames, lambda: None)
+    targets = {} if spelling.target is None else {name: spelling.target}
+    return side_by_side("book.frame", floor, {name: run}, targets)
 
 
 def _replay(make: Callable[[], Any], market: Market) -> Callable[[], object]:
@@ -355,15 +364,49 @@ class _StandxFrame(_Plain):
     seq: int
 
 
+class _ParadexLevel(_Plain):
+    side: str
+    price: str
+    size: str
+
+
+class _ParadexData(_Plain):
+    inserts: list[_ParadexLevel]
+    updates: list[_ParadexLevel]
+    deletes: list[_ParadexLevel]
+    seq_no: int
+
+
+class _ParadexParams(_Plain):
+    data: _ParadexData
+
+
+class _ParadexFrame(_Plain):
+    params: _ParadexParams
+
+
+class _Quote(_Plain):
+    qty: str
+    bid: str
+    ask: str
+    timestamp: str
+
+
 class _Spelling(NamedTuple):
-    """How a venue writes a market, by its name on the wire; and the least that reads a frame."""
+    """How a venue writes a market, by its name on the wire; and the least that reads a frame.
+
+    plain: the same in JSON, where `frames` are not.
+    """
 
     frames: Callable[[Market, str], list[bytes]]
     floor: type[_Plain]
+    plain: Callable[[Market, str], list[bytes]] | None = None
+    target: float | None = FRAME_TARGET
 
 
 _HYPERLIQUID = _Spelling(hyperliquid_book, _HyperliquidFrame)
 _PACIFICA = _Spelling(pacifica_book, _PacificaFrame)
+# By venue; a second way of one venue has a word more.
 _SPELLINGS = {
     "grvt": _Spelling(lambda market, wire: grvt_book(market, wire)[1:], _GrvtFrame),
     "backpack": _Spelling(backpack_book, _BackpackFrame),
@@ -373,20 +416,42 @@ _SPELLINGS = {
     "lighter": _Spelling(lighter_book, _LighterFrame),
     "pacifica": _PACIFICA,
     "treadfi.pacifica": _PACIFICA,
+    "paradex": _Spelling(paradex_book, _ParadexFrame, plain=paradex_json_book),
+    "paradex JSON": _Spelling(paradex_json_book, _ParadexFrame),
     "extended": _Spelling(extended_book, _ExtendedFrame),
     "standx": _Spelling(standx_book, _StandxFrame),
     "edgex": _Spelling(edgex_book, _EdgexFrame),
+    "variational": _Spelling(variational_quotes, _Quote, target=None),
 }
+
+
+class _Polled:
+    """A venue that streams no book: its answer goes the way that the poller sends it."""
+
+    def __init__(self, dex: Any) -> None:
+        self.markets = market_list(dex)
+        self._market = self.markets[SYMBOLS[dex.name]]
+        self._read = dex.decode_book
+
+    def decode(self, answer: bytes) -> tuple[BookUpdate]:
+        return (self._read(_parse(answer), self._market),)
+
+
+_parse = msgspec.json.Decoder(float_hook=Decimal).decode  # as `mpdex.utils.transport` has it
 
 
 def _stream(venue: str) -> Any:
     """The client that serves books."""
     dex = exchange(venue)
+    if dex.poller() is not None:
+        return _Polled(dex)
     [kind] = [stream for stream in dex.streams() if "book" in stream.CHANNELS]
     return kind(keys=credentials(venue), markets=market_list(dex))
 
 
 def _forget(stream: Any) -> None:
-    """Where the stream counts its frames, that count begins anew, as on a new connection."""
+    """Where the stream counts its frames, that count begins anew, as on a new connection; and no
+    text is remembered that a market in life would not repeat."""
     if hasattr(stream, "_sequences"):
         stream._sequences.clear()
+    paradex_sbe._level.cache_clear()

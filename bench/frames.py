@@ -9,7 +9,9 @@ Some venues tell what changed, others the whole book each time, as far as they s
 Sources of the formats: api-docs.grvt.io, "Orderbook" stream; docs.backpack.exchange, "Depth"
 stream; hyperliquid.gitbook.io, "l2Book"; apidocs.lighter.xyz, "Order Book"; docs.pacifica.fi,
 "Orderbook"; api.docs.extended.exchange, "Order book stream", and frames of 2026-09-28;
-docs.standx.com, "Subscribe to Depth Book"; edgex-1.gitbook.io, "WebSocket API"; read 2026-11-21.
+docs.standx.com, "Subscribe to Depth Book"; edgex-1.gitbook.io, "WebSocket API";
+docs.paradex.trade, "order_book" channel and "Binary Encoding (SBE)"; Magicianhax/
+variational-trading-api c1f63b9, `test/fixtures` (the quote); read 2026-11-21.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from struct import pack
 from typing import NamedTuple
 
 import msgspec
@@ -218,6 +221,85 @@ def standx_book(market: Market, symbol: str) -> list[bytes]:
         )
         for number, sides in enumerate(_whole(market, 20), FIRST + 1)
     ]
+
+
+def paradex_book(market: Market, symbol: str) -> list[bytes]:
+    """`order_book`, binary: fifteen of each side after each change."""
+    frames = []
+    for number, (bids, asks) in enumerate(_whole(market, 15), FIRST + 1):
+        best = *_units(bids[0]), *_units(asks[0])
+        block = pack("<qqB9q", (START_MS + number) * 1000, number, 0, *best, 0, *best)
+        name = pack("B", len(symbol)) + symbol.encode()
+        head = pack("<4H", len(block), 3, 1, 3)
+        frames.append(head + block + _group(bids) + _group(asks) + name)
+    return frames
+
+
+def _group(levels: Sequence[Level]) -> bytes:
+    entries = b"".join([pack("<qq", *_units(level)) for level in levels])
+    return pack("<HH", 16, len(levels)) + entries
+
+
+def _units(level: Level) -> tuple[int, int]:
+    """Price and size in units of 10**-8."""
+    price, size = (int(Decimal(text).scaleb(8)) for text in level)
+    return price, size
+
+
+def paradex_json_book(market: Market, symbol: str) -> list[bytes]:
+    """The same, for whoever does not ask for binary frames."""
+    return [
+        _encode(
+            {
+                "jsonrpc": "2.0",
+                "method": "subscription",
+                "params": {
+                    "channel": f"order_book.{symbol}.snapshot@15@50ms",
+                    "data": {
+                        "seq_no": number,
+                        "market": symbol,
+                        "last_updated_at": START_MS + number,
+                        "update_type": "s",
+                        "inserts": [
+                            {"side": side, "price": price, "size": size}
+                            for side, levels in zip(("BUY", "SELL"), sides, strict=True)
+                            for price, size in levels
+                        ],
+                        "updates": [],
+                        "deletes": [],
+                    },
+                },
+            }
+        )
+        for number, sides in enumerate(_whole(market, 15), FIRST + 1)
+    ]
+
+
+def variational_quotes(market: Market, coin: str) -> list[bytes]:
+    """`quotes/simple`: no book, but the two prices of one size; asked for, not streamed."""
+    return [
+        _encode(
+            {
+                "instrument": {
+                    "underlying": coin,
+                    "instrument_type": "perpetual_future",
+                    "settlement_asset": "USDC",
+                    "funding_interval_s": 3600,
+                },
+                "qty": "0.05",
+                "bid": bids[0][0],
+                "ask": asks[0][0],
+                "mark_price": bids[0][0],
+                "index_price": asks[0][0],
+                "timestamp": f"2026-09-21T14:13:20.{number:06d}Z",
+                "qty_limits": dict.fromkeys(("bid", "ask"), _QUANTITIES),
+            }
+        )
+        for number, (bids, asks) in enumerate(_whole(market, 1), 1)
+    ]
+
+
+_QUANTITIES = {"min_qty_tick": "0.00001", "min_qty": "0.00004", "max_qty": "1600"}
 
 
 def extended_book(market: Market, symbol: str) -> list[bytes]:

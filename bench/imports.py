@@ -38,8 +38,8 @@ from mpdex.types import Topic
 async def main():
     dex = await create_exchange({venue!r}, json.loads({options!r}))
     symbol = symbol_create({venue!r}, "ETH")
-    private = next(c for c in ("orders", "fills", "positions") if c in dex.stream_channels)
-    await dex.start_streams([Topic("book", symbol), Topic(private)])
+    private = [c for c in ("orders", "fills", "positions") if c in dex.stream_channels]
+    await dex.start_streams([Topic("book", symbol), *map(Topic, private[:1])])
     assert not dex.book(symbol).stale
     return dex
 async def end(dex):

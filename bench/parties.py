@@ -4,8 +4,9 @@ The listings are the smallest that the wrappers read, with the names and spellin
 document (api-docs.grvt.io, "Get Instruments"; docs.backpack.exchange, "Get markets";
 hyperliquid.gitbook.io, "Perpetuals"; apidocs.lighter.xyz, "orderBookDetails"; docs.pacifica.fi,
 "Get market info"; docs.paradex.trade, "Markets"; api.docs.extended.exchange, "Get markets";
-docs.standx.com, "Query Symbol Info"; edgex-1.gitbook.io, "Get Meta Data"; read 2026-11-21). The
-keys count from 1 to 32 and belong to nobody.
+docs.standx.com, "Query Symbol Info"; edgex-1.gitbook.io, "Get Meta Data" of both generations;
+Magicianhax/variational-trading-api c1f63b9, `test/fixtures`; read 2026-11-21). The keys count from
+1 to 32 and belong to nobody.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ COIN = "ETH"
 VENUES = (
     *("grvt", "backpack", "hyperliquid", "superstack", "treadfi.hyperliquid"),
     *("lighter", "pacifica", "treadfi.pacifica", "paradex", "extended", "standx", "edgex"),
+    "variational",
 )
 SYMBOLS = {venue: symbol_create(venue, COIN) for venue in VENUES}
 
@@ -142,11 +144,32 @@ CONTRACT = {
     "defaultMakerFeeRate": "0.00018",
     "enableTrade": True,
     "resolution": "1000000000",
+    "starkExSyntheticAssetId": "0x4554482d39",
+    "starkExResolution": "0x3b9aca00",
 }
 METADATA = {
-    "global": {"nativeChainId": "3343", "contractAddress": "0x" + "11" * 20},
+    "global": {
+        "nativeChainId": "3343",
+        "contractAddress": "0x" + "11" * 20,
+        "starkExCollateralCoin": {"starkExAssetId": "0x29", "starkExResolution": "0xf4240"},
+    },
     "coinList": [{"coinId": "1000", "coinName": "USDC", "resolution": "1000000"}],
     "contractList": [CONTRACT],
+}
+ASSET = {
+    "asset": "ETH",
+    "instrument_type": "perpetual_future",
+    "price": "3000.0",
+    "has_perp": True,
+    "is_close_only_mode": False,
+}
+CONFIG = {
+    "min_order_notional": "0.1",
+    "default_precision_requirements": {
+        "max_significant_figures": 5,
+        "max_decimal_only_figures": 5,
+        "min_decimal_figures": 2,
+    },
 }
 _HYPERLIQUID: list[Json] = [PERPS, SPOTS]
 _PACIFICA: list[Json] = [{"success": True, "data": [INFO]}]
@@ -164,6 +187,7 @@ ANSWERS: dict[str, list[Json]] = {
     "extended": [{"status": "OK", "data": [entry]} for entry in (ETH_USD, ETH_RATES)],
     "standx": [[SYMBOL_INFO]],
     "edgex": [{"code": "SUCCESS", "data": METADATA}],
+    "variational": [{"ETH": [ASSET]}, CONFIG],
 }
 
 
@@ -216,7 +240,10 @@ _KEYS: dict[str, Callable[[], dict[str, str]]] = {
         "secret": "bench",
         "signer_private_key": SEED.hex(),
     },
+    "variational": lambda: {"wallet_address": ADDRESS, "vr_token": "bench"},
 }
+# Of an account of before v2.
+EDGEX_V1_KEYS = {"account_id": ACCOUNT, "stark_private_key": SEED.hex()}
 
 
 def credentials(venue: str) -> dict[str, str]:

@@ -67,8 +67,10 @@ def fixed(units: int) -> str:
     return f"{digits[:-8]}.{digits[-8:]}"
 
 
-# Prices come again and again, sizes hardly ever.
-_price: Final = lru_cache(maxsize=16_384)(fixed)
+@lru_cache(maxsize=4096)
+def _level(price: int, size: int) -> tuple[str, str]:
+    """From one frame to the next most levels stay as they were."""
+    return fixed(price), fixed(size)
 
 
 # --------------------------------------------------------------------------- market data
@@ -100,10 +102,9 @@ def _levels(frame: bytes, at: int) -> tuple[list[tuple[str, str]], int]:
     start, end = at + _GROUP.size, at + _GROUP.size + count * length
     if length == _LEVEL:
         flat = unpack_from(f"<{2 * count}q", frame, start)
-        prices, sizes = flat[::2], flat[1::2]
-        return [(_price(p), fixed(s)) for p, s in zip(prices, sizes, strict=True)], end
+        return [*map(_level, flat[::2], flat[1::2])], end
     entries = (unpack_from("<qq", frame, place) for place in range(start, end, length))
-    return [(_price(price), fixed(size)) for price, size in entries], end
+    return [_level(price, size) for price, size in entries], end
 
 
 class QuoteFrame(NamedTuple):

@@ -62,18 +62,27 @@ class _Levels:
     def load(self, levels: Iterable[tuple[str, str]]) -> None:
         """Replace all.
 
-        Sides are told best first, so nearly always all of it is there once it is turned round.
-        Otherwise it is sorted; the sort is stable, so a price said twice counts as said last.
+        Sides are told best first, so nearly always all of it is there once it is turned round; from
+        some venues, once it is sorted.
         """
         told = [*levels]
         told.reverse()
         sizes, sign = dict(told), self._sign
         keys = [float(price) * sign for price in sizes]  # sort key
-        if len(keys) == len(told) and _ascending(keys) and ZEROS.isdisjoint(sizes.values()):
-            self.texts[:], self.keys[:] = sizes, keys
-            self.sizes.clear()
-            self.sizes.update(sizes)
-            return
+        if len(keys) < len(told) or not ZEROS.isdisjoint(sizes.values()):
+            return self._load_singly(told)
+        if not _ascending(keys):
+            ordered = sorted(zip(keys, told, strict=True))
+            keys, sizes = [key for key, _ in ordered], dict([level for _, level in ordered])
+            if not _ascending(keys):
+                return self._load_singly(told)
+        self.texts[:], self.keys[:] = sizes, keys
+        self.sizes.clear()
+        self.sizes.update(sizes)
+        return None
+
+    def _load_singly(self, told: list[tuple[str, str]]) -> None:
+        """From worst to best; the sort is stable, so a price said twice counts as said last."""
         self.sizes.clear()
         self.texts.clear()
         self.keys.clear()
