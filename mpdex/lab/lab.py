@@ -87,6 +87,7 @@ class Lab:
         self._torn = 0  # bytes that the next crash takes off the journal
         self._meant: dict[str, str] = {}  # client id -> purpose, of intents that were written
         self._acked: set[str] = set()
+        self._named: dict[tuple[str, str], str] = {}  # (role, id of the venue) -> our id
         self._quotes = 0
         self.faults.perform_process = self._perform
         self.faults.wait()
@@ -243,11 +244,13 @@ class Lab:
                 self._reach("after_journal", fields["purpose"])
             case "after", "order":
                 client_id = fields.get("client_order_id") or ""
+                self._named[fields["role"], fields["id"]] = client_id
                 if client_id in self._meant and client_id not in self._acked:
                     self._acked.add(client_id)
                     self._reach("after_ack", self._meant[client_id])
             case "after", "fill":
-                purpose = self._meant.get(fields.get("client_order_id") or "", "")
+                named = self._named.get((fields["role"], fields["order_id"]), "")
+                purpose = self._meant.get(fields.get("client_order_id") or named, "")
                 self._reach("after_fill_recv", purpose)
 
     def _purpose_of(self, _venue: str, client_id: str) -> str:
