@@ -4,7 +4,8 @@ The floor is what no implementation can avoid: for GRVT, Hyperliquid and EdgeX o
 secp256k1 signature of one Keccak-256 digest, for Backpack, Pacifica and StandX one Ed25519
 signature of a text of the same length and one SHA-256 of it, for Paradex the nine Pedersen hashes
 and the one signature on the Stark curve of that very order, for Extended its one order hash and its
-one signature there; for Lighter the venue's own library, of which there is no other.
+one signature there, for an EdgeX account of before v2 two hashes and two signatures there, of the
+order and of its request; for Lighter the venue's own library, of which there is no other.
 "signer" is the proof alone, "whole" is everything from `OrderRequest` to the signed body.
 """
 
@@ -23,14 +24,17 @@ from typing import Any
 from unittest.mock import patch
 
 from bench.harness import Row, count, side_by_side
-from bench.parties import SEED, exchange, first_id, market, order, sign_one
+from bench.parties import EDGEX_V1_KEYS, SEED, exchange, first_id, market, order, sign_one
+from exchange_factory import load
 
 NOW_NS = 1_790_000_000 * 10**9
 NOW_MS = NOW_NS // 10**6
+EDGEX_V1 = "edgex v1"
 # Of one order.
 HASHES = {"grvt": 4, "backpack": 0, "hyperliquid": 3, "pacifica": 0, "standx": 0, "edgex": 3}
-PEDERSENS = {"paradex": 9}  # of one order
+PEDERSENS = {"paradex": 9, EDGEX_V1: 2}
 ORDER_HASHES = {"extended": 1}
+CURVE_CALLS = {EDGEX_V1: 2}  # elsewhere one; here the request has a signature of its own
 TARGETS = {"signer": 1.5, "whole": 2.5}
 TARGETS_THREE_HASHES = {"signer": 1.8, "whole": 2.5}
 TARGETS_ED25519 = {"signer": 1.3, "whole": 2.0}
@@ -211,8 +215,8 @@ def lighter() -> list[Row]:
 
 
 def stark() -> list[Row]:
-    """Paradex and Extended."""
-    return [*_paradex(), *_extended()]
+    """Paradex, Extended and EdgeX before v2."""
+    return [*_paradex(), *_extended(), *_edgex_v1()]
 
 
 def _extended() -> list[Row]:
@@ -242,16 +246,32 @@ def _one_order_hash(dex: Any) -> Callable[[], object]:
 
 
 def _paradex() -> list[Row]:
-    dex = exchange("paradex")
-    whole = _whole(dex, itertools.count(first_id("paradex")))
-    candidates, targets = {"paradex whole": whole}, {"paradex whole": TARGET_STARK}
-    return side_by_side("sign.stark", _same_on_the_curve(whole), candidates, targets)
+    return _on_the_curve("paradex")
 
 
-def _same_on_the_curve(whole: Callable[[], Any]) -> Callable[[], object]:
+def _edgex_v1() -> list[Row]:
+    return _on_the_curve(EDGEX_V1)
+
+
+def _on_the_curve(subject: str) -> list[Row]:
+    dex = _party(subject)
+    whole = _whole(dex, itertools.count(first_id(dex.name)))
+    candidates, targets = {f"{subject} whole": whole}, {f"{subject} whole": TARGET_STARK}
+    floor = _same_on_the_curve(subject, whole)
+    return side_by_side("sign.stark", floor, candidates, targets)
+
+
+def _party(subject: str) -> Any:
+    """A venue's object, or that of an account of before its last generation."""
+    kind: Any = load("edgex")
+    return kind(**EDGEX_V1_KEYS) if subject == EDGEX_V1 else exchange(subject)
+
+
+def _same_on_the_curve(subject: str, whole: Callable[[], Any]) -> Callable[[], object]:
     """The library's calls of one order, with the same arguments, and nothing else."""
     import fast_stark_crypto as library
 
+    whole()  # what is hashed once for a market
     hashed: list[tuple[int, int]] = []
     hash_pair, sign = library.pedersen_hash, library.sign
 
@@ -262,14 +282,15 @@ def _same_on_the_curve(whole: Callable[[], Any]) -> Callable[[], object]:
 
     with patch.object(library, "pedersen_hash", catch):
         whole()
-    if len(hashed) != PEDERSENS["paradex"]:
+    if len(hashed) != PEDERSENS[subject]:
         raise RuntimeError(f"sign.stark: {len(hashed)} hashes of an order")
     key, message = int(SEED.hex(), 16), hash_pair(*hashed[-1])
+    signatures = CURVE_CALLS.get(subject, 1)
 
     def floor() -> object:
         for pair in hashed:
             hash_pair(*pair)
-        return sign(key, message)
+        return [sign(key, message) for _ in range(signatures)]
 
     return floor
 
@@ -286,9 +307,9 @@ def counts() -> list[Row]:
         ]
     for name, wanted in (("Pedersen", PEDERSENS), ("order hash", ORDER_HASHES)):
         for venue, hashes in wanted.items():
-            found = _count_one(venue)
+            found, signatures = _count_one(venue), CURVE_CALLS.get(venue, 1)
             rows += [
-                _exactly("sign.counts", f"{venue}: curve calls", found["curve"], 1),
+                _exactly("sign.counts", f"{venue}: curve calls", found["curve"], signatures),
                 _exactly("sign.counts", f"{venue}: {name} calls", found[name], hashes),
                 _exactly("sign.counts", f"{venue}: key objects built", found["keys"], 0),
             ]
@@ -308,11 +329,11 @@ def _exactly(name: str, subject: str, value: int, wanted: int) -> Row:
     return count(name, subject, value, wanted, "calls")
 
 
-def _count_one(venue: str) -> Counter[str]:
+def _count_one(subject: str) -> Counter[str]:
     found: Counter[str] = Counter()
     with _counted(found):
-        dex = exchange(venue)
-        whole = _whole(dex, itertools.count(first_id(venue)))
+        dex = _party(subject)
+        whole = _whole(dex, itertools.count(first_id(dex.name)))
         whole()
         found.clear()
         whole()
