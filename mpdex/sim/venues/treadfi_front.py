@@ -91,8 +91,11 @@ class TreadfiFront(SimVenue):
         }
 
     def other_credentials(self) -> Iterable[dict[str, str]]:
-        """Cookies of a browser that has logged in."""
-        return ({**self.credentials(), **self.app.logins.open_session(self.user)},)
+        """Each way in by itself; one is by cookies of a browser that has logged in."""
+        keys = self.credentials()
+        ways = [{name: keys.pop(name)} for name in ("token", "login_private_key") if name in keys]
+        ways.append(self.app.logins.open_session(self.user))
+        return [{**keys, **way} for way in ways]
 
     # ---------------------------------------------------------------- which of the two
 
