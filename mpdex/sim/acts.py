@@ -170,8 +170,9 @@ class Performer:
                 self._timers.after(pause, lambda: self._fill(action, order))
 
     def _fill(self, action: Action, order: SimOrder) -> None:
-        """Late fills of a canceled order happen; a rejected one never was in the book."""
-        if order.status is OrderStatus.REJECTED:
+        """Late fills of a canceled order happen; a refused one never was in the book, whatever its
+        end is called."""
+        if order.status is OrderStatus.REJECTED or order.reason == "post_only":
             return
         fill_order(self._exchange, order, action, Measures(order.size, self._units()))
 

@@ -35,9 +35,11 @@ from mpdex.types import Topic
 from mpdex.utils.clock import LoopClock
 from mpdex.utils.virtual_loop import run_virtual
 from wrappers.backpack_ws_client import BackpackAccountClient
+from wrappers.extended_ws_client import ExtendedWSClient
 from wrappers.grvt_ws_client import GrvtMarketStream
 from wrappers.hyperliquid_ws_client import HyperliquidMarketClient, HyperliquidWSClient
 from wrappers.pacifica_ws_client import PacificaAccountClient
+from wrappers.paradex_ws_client import ParadexMarketStream
 from wrappers.superstack_ws_client import SuperstackAccountClient
 
 pytestmark = pytest.mark.adapter
@@ -323,23 +325,29 @@ async def pings_wanted(peer):
             peer.send(payload, PONG)
 
 
-async def pongs_wanted(peer):
-    """Pings every 60 s, and ends whoever has not answered after 120 s."""
-    heard = asyncio.get_running_loop().time()
+def pongs_wanted(every, within):
+    """Pings so often, and ends whoever has not answered for so long; looked at with each ping."""
 
-    async def read():
-        nonlocal heard
-        while True:
-            kind, _ = await peer.receive()
-            heard = asyncio.get_running_loop().time() if kind == PONG else heard
+    async def rule(peer):
+        heard = asyncio.get_running_loop().time()
 
-    async with asyncio.TaskGroup() as group:
-        reader = group.create_task(read())
-        while asyncio.get_running_loop().time() - heard <= 120:
-            peer.send(b"", PING)
-            await asyncio.sleep(60)
-        reader.cancel()
-    peer.say_goodbye(1008, "no pong")
+        async def read():
+            nonlocal heard
+            while True:
+                kind, payload = await peer.receive()
+                heard = asyncio.get_running_loop().time() if kind == PONG else heard
+                if kind == PING:
+                    peer.send(payload, PONG)
+
+        async with asyncio.TaskGroup() as group:
+            reader = group.create_task(read())
+            while asyncio.get_running_loop().time() - heard <= within:
+                peer.send(b"", PING)
+                await asyncio.sleep(every)
+            reader.cancel()
+        peer.say_goodbye(1008, "no pong")
+
+    return rule
 
 
 async def words_wanted(peer):
@@ -372,12 +380,14 @@ class PingsByProtocol(PacificaAccountClient):
     ("stream", "rule", "lives"),
     [
         (BackpackAccountClient, no_pings_wanted, True),
-        (BackpackAccountClient, pongs_wanted, True),
+        (BackpackAccountClient, pongs_wanted(60, 120), True),
         (GrvtMarketStream, pings_wanted, True),
         (HyperliquidMarketClient, words_wanted, True),
         (HyperliquidWSClient, words_wanted, True),
         (SuperstackAccountClient, words_wanted, True),
         (PacificaAccountClient, words_wanted, True),
+        (ParadexMarketStream, pongs_wanted(55, 60), True),
+        (ExtendedWSClient, pongs_wanted(15, 25), True),
         (PingsEveryTen, no_pings_wanted, False),
         (IdlesAtThirty, pings_wanted, False),
         (KeepsSilent, words_wanted, False),
