@@ -93,7 +93,8 @@ class TreadfiFront(SimVenue):
     def other_credentials(self) -> Iterable[dict[str, str]]:
         """Each way in by itself; one is by cookies of a browser that has logged in."""
         keys = self.credentials()
-        ways = [{name: keys.pop(name)} for name in ("token", "login_private_key") if name in keys]
+        asked = [name for name in ("token", "login_private_key") if name in keys]
+        ways: list[dict[str, str]] = [{name: keys.pop(name)} for name in asked]
         ways.append(self.app.logins.open_session(self.user))
         return [{**keys, **way} for way in ways]
 
