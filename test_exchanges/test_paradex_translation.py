@@ -708,6 +708,69 @@ def test_a_fill_in_binary_of_the_version_without_a_currency() -> None:
     assert (fill["fee_asset"], fill["timestamp_ms"]) == ("USDC", NOW_MS)
 
 
+@pytest.mark.parametrize(
+    ("side", "units", "size"),
+    [
+        (2, 0, "0.00000000"),
+        (2, 1, "-0.00000001"),
+        (2, -1, "-0.00000001"),
+        (1, 0, "0.00000000"),
+        (254, 7, "0.00000007"),
+    ],
+)
+def test_only_a_short_position_that_holds_something_is_signed(
+    side: int, units: int, size: str
+) -> None:
+    fixed = pack("<qqB8q32s5qB", 1, 1, side, units, *[0] * 7, bytes(32), *[0] * 5, 3)
+    told = sbe.decode(header(154, sbe.POSITION) + fixed + text(ETH) + text(""))[1]
+    assert (told["size"], told["status"]) == (size, "UNSPECIFIED")
+
+
+def test_flags_of_a_fill_are_told_by_name() -> None:
+    fixed = pack("<qqBBB5q32sqqBQ", 1, 1, *[1] * 3, *[0] * 5, bytes(32), 0, 0, 0b1111_1101, 7)
+    told = sbe.decode(header(116, sbe.FILL) + fixed + b"".join(map(text, "abcde")))[1]
+    assert told["flags"] == ["INTERACTIVE", "FASTFILL", "UNKNOWN"]
+    assert (told["orderbook_seq_no"], told["fee_currency"]) == (7, None)
+
+
+@pytest.mark.parametrize(
+    ("codes", "texts", "expected"),
+    [
+        ((0, 0), ("", ""), None),
+        ((), (), None),
+        ((3, 1), ("9", "late"), ("9", "REJECTED", "MODIFY_ORDER", "late")),
+        ((1, 0), ("9",), ("9", "PENDING", "UNSPECIFIED", "")),
+        ((254, 254), (), ("", None, None, "")),
+    ],
+)
+def test_what_became_of_a_change_is_told_where_the_frame_is_about_one(
+    codes: tuple[int, ...], texts: tuple[str, ...], expected: tuple[str | None, ...] | None
+) -> None:
+    fixed = pack("<qqBBBB7q32sqqBB", 1, 1, *[1] * 4, *[0] * 7, bytes(32), 0, 0, 0, 0)
+    tail = b"".join(map(text, ("17", "7", ETH, "", *texts)))
+    told = sbe.decode(header(126 + len(codes), sbe.ORDER) + fixed + bytes(codes) + tail)[1]
+    names = ("id", "status", "request_type", "message")
+    assert told["request_info"] == (expected and dict(zip(names, expected, strict=True)))
+
+
+def test_an_account_and_funding_in_binary() -> None:
+    us = NOW_MS * 1000
+    fixed = pack("<9q32sqBq", us, 1, *[10**8] * 6, us, bytes(32), 0, 1, us)
+    kind, told = sbe.decode(header(121, 23) + fixed + text("USDC"))
+    assert (kind, told["last_seen_notification"]) == ("account", NOW_MS)
+    fixed = pack("<7qh", us, 1, 10**4, -(10**8), us, 0, 1, 8)
+    kind, told = sbe.decode(header(58, 5, version=0) + fixed + text(ETH))
+    assert (kind, told["funding_rate"], told["funding_index"]) == (
+        "funding_data",
+        "0.00010000",
+        "-1.00000000",
+    )
+    assert (told["funding_period_hours"], told["impact_premium_rate"]) == (8, None)
+    kind, told = sbe.decode(header(26, 6) + pack("<qqqBB", us, us, -1, 1, 8) + text(ETH))
+    assert (kind, told["hourly_funding_rate"]) == ("funding_rate_comparison", "-0.000000000001")
+    assert (told["asset_kind"], told["source"]) == ("ASSET_KIND_PERPETUAL_FUTURE", "SOURCE_LIGHTER")
+
+
 # --------------------------------------------------------------------------- text frames
 
 

@@ -170,13 +170,17 @@ def _address(value: bytes) -> str:
     return hex(int.from_bytes(value, "big"))
 
 
-def _word(*words: str, first: int = 1) -> Callable[[int], str | None]:
-    """A number that stands for a word; one that is not known is null, as 254 is."""
-    return dict(enumerate(words, first)).get
+def _word(*words: str, first: int = 1, start: str = "") -> Callable[[int], str | None]:
+    """A number that stands for a word; one that is not known is null, as 254 is.
+
+    Args:
+        start: of every word.
+    """
+    return dict(enumerate((start + word for word in words), first)).get
 
 
 def _bits(*names: str) -> Callable[[int], list[str]]:
-    return lambda flags: [name for bit, name in enumerate(names) if flags >> bit & 1]
+    return lambda flags: [name for bit, name in enumerate(names) if name and flags >> bit & 1]
 
 
 _KINDS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
@@ -211,10 +215,13 @@ _KINDS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     "liquidity": ("B", _word("MAKER", "TAKER")),
     "stp": ("B", _word("NONE", "EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH", first=0)),
     "package": ("B", _word("SNAPSHOT", "DELTA", first=0)),
-    "position_status": ("B", _word("OPEN", "CLOSED")),
+    "position_status": ("B", _word("OPEN", "CLOSED", "UNSPECIFIED")),
     "account_status": ("B", _word("ACTIVE", "LIQUIDATION")),
-    "request_status": ("B", _word("PENDING", "PROCESSED", "REJECTED", "SUCCESS")),
-    "request_type": ("B", _word("MODIFY_ORDER")),
+    "request_status": (
+        "B",
+        _word("UNSPECIFIED", "PENDING", "PROCESSED", "REJECTED", "SUCCESS", first=0),
+    ),
+    "request_type": ("B", _word("UNSPECIFIED", "MODIFY_ORDER", first=0)),
     "order_flags": (
         "B",
         _bits(
@@ -226,7 +233,20 @@ _KINDS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
             "MMP",
         ),
     ),
-    "fill_flags": ("B", _bits("interactive", "rpi", "fastfill")),
+    "asset_kind": (
+        "B",
+        _word("UNSPECIFIED", "PERPETUAL_FUTURE", "OPTION", "SPOT", first=0, start="ASSET_KIND_"),
+    ),
+    "source": (
+        "B",
+        _word(
+            *("UNSPECIFIED", "PARADEX", "BINANCE", "BYBIT", "OKX", "DERIBIT", "DERIVE"),
+            *("HYPERLIQUID", "LIGHTER", "DATABENTO", "PUBLISHER", "PYTH", "STORK"),
+            first=0,
+            start="SOURCE_",
+        ),
+    ),
+    "fill_flags": ("B", _bits("INTERACTIVE", "RPI", "FASTFILL", "", "", "", "", "UNKNOWN")),
 }
 
 
@@ -247,6 +267,7 @@ class _Template:
     def __init__(self, channel: str, block: str, texts: str) -> None:
         self.channel = channel
         self.fields = list(_laid_out(block))
+        self.length = self.fields[-1].end
         self.texts = texts.split()
 
     def decode(self, frame: bytes) -> dict[str, Json]:
@@ -298,6 +319,17 @@ _TEMPLATES: Final = {
         "forward_rate:e8 risk_free_rate:e8 funding_rate_precise:e12",
         "market",
     ),
+    5: _Template(
+        "funding_data",
+        f"{_HEAD} funding_rate:e8 funding_index:e8 created_at:time funding_premium:e8 "
+        "funding_rate8h:e8 funding_period_hours:hours impact_premium_rate:e8",
+        "market",
+    ),
+    6: _Template(
+        "funding_rate_comparison",
+        "timestamp:time last_updated_at:time hourly_funding_rate:e12 asset_kind source",
+        "market",
+    ),
     ORDER: _Template(
         "orders",
         f"{_HEAD} status:order_status side order_type time_in_force price:e8 trigger_price:e8 "
@@ -324,7 +356,7 @@ _TEMPLATES: Final = {
         "account",
         f"{_HEAD} total_collateral:e8 free_collateral:e8 initial_margin_req:e8 "
         "maintenance_margin_req:e8 account_value:e8 unrealized_pnl:e8 updated_at:time account "
-        "margin_cushion:e8 status:account_status last_seen_notification:number",
+        "margin_cushion:e8 status:account_status last_seen_notification:time",
         "settlement_asset",
     ),
 }
@@ -341,16 +373,22 @@ def decode(frame: bytes) -> tuple[str, dict[str, Json]]:
         return "", {}
     data = template.decode(frame)
     if template.channel == "orders":
-        data["request_info"] = _request_info(data)
+        request = _request_info(data)
+        data["request_info"] = request if _header(frame)[0] >= template.length else None
     if data.get("side") == "SHORT":
-        data["size"] = f"-{data['size']}"  # JSON signs what the frame only names
+        data["size"] = _negative(data["size"])
     return template.channel, data
+
+
+def _negative(size: str | None) -> str | None:
+    """JSON signs what the frame only names; nothing has no sign."""
+    return f"-{size}" if size and size[0] != "-" and size.strip("0.") else size
 
 
 def _request_info(data: dict[str, Json]) -> dict[str, Json] | None:
     """What became of a change that was asked for, where the frame is about one."""
     names = ("request_id", "request_status", "request_type", "request_message")
     id, status, kind, message = (data.pop(name) for name in names)
-    if status is None and kind is None:
+    if status == kind == "UNSPECIFIED":
         return None
-    return {"id": id, "status": status, "request_type": kind, "message": message}
+    return {"id": id or "", "status": status, "request_type": kind, "message": message or ""}

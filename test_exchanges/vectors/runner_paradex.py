@@ -68,14 +68,17 @@ def _order(given: Fields, expected: Fields) -> None:
 
 
 def _request(given: Fields, body: Fields) -> tuple[ParadexExchange, Request]:
-    """Our order, with the client's further fields laid over it in the venue's spelling."""
+    """Our order, with the client's further fields laid over it in the venue's spelling.
+
+    A triggered market order is signed with a price that is not sent.
+    """
     venue = _venue(given)
-    price = None if given["type"] == "MARKET" else Decimal(body["price"])
+    at_market = given["type"] == "MARKET"
     order = OrderRequest(
         symbol=given["market"],
         side="buy" if given["side"] == "BUY" else "sell",
         size=Decimal(given["size"]),
-        price=price,
+        price=None if at_market else Decimal(given["price"]),
         client_id=body["client_id"],
         post_only=given["instruction"] == "POST_ONLY",
         reduce_only=given.get("reduce_only", False),
