@@ -113,9 +113,9 @@ checked = _checked(VENUE)
 
 _CONFIG, _ORDERS = "/metadata/config", "/orders/v2"
 _PENDING: Final = {"status": "pending"}
-# Worth of what a quote is asked for, in USDC: to see the rules of sizes, and for a book whose size
-# nobody has named.
-_TASTE, _USUAL = Decimal(10), Decimal(1000)
+# Worth of what a quote is asked for, in USDC, where nobody has named a size: what the venue's own
+# statistics quote at least.
+_USUAL = Decimal(1000)
 # How far from the mark an order may trade whose caller does not say: the page's own choice.
 _SLIPPAGE_BPS: Final = Decimal(50)
 # Statuses that say that a call is not there any more.
@@ -302,7 +302,7 @@ class VariationalExchange(UnnamedOrderMethods, MultiPerpDexMixin, MultiPerpDex):
         return [decode_market(row, found, config) for row, found in known]
 
     def encode_market_details(self, market: Market) -> Request:
-        return simple_quote(market, round_size(_price(market), _TASTE))
+        return simple_quote(market, round_size(_price(market), _USUAL))
 
     @checked
     def decode_market_details(self, answer: Json, market: Market) -> Market:
@@ -534,7 +534,7 @@ def _price(market: Market) -> Decimal:
 
 def _sample(market: Market) -> QuotedOrder:
     """An order that is never sent."""
-    size = max(round_size(_price(market), _TASTE), market["min_size"])
+    size = max(round_size(_price(market), _USUAL), market["min_size"])
     order = OrderRequest(symbol=market["symbol"], side="buy", size=size)
     return market_order(order, market, Decimal(1))
 

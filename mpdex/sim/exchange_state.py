@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import Any, ClassVar, TypedDict
 
 from mpdex.sim.board import Board, BookFeed
 from mpdex.sim.engine import Match, Resting
@@ -75,6 +75,7 @@ class ExchangeState(ABC):
         order_ids: makes the venue's order ids; decimal counters by default.
 
     Attributes:
+        behind: seconds for which an order that was taken in waits to be judged.
         accounts: by name; see `add_account`.
         newest: the order of the last `place`.
         halted: "", "post_only", "cancel_only" or "down".
@@ -84,6 +85,8 @@ class ExchangeState(ABC):
         remembers: what orders were like is kept, for answers that are stale.
         report_delay: seconds by which events are held back (a fault), 0 normally.
     """
+
+    behind: ClassVar[float] = 0.0
 
     def __init__(
         self,

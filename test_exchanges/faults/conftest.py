@@ -57,14 +57,19 @@ class Row:
         """Skip where a venue does not offer something.
 
         Args:
-            offer: a word of `VenueSpec.supports`, a channel of its streams, or "canary": an order
-                that cannot fill.
+            offer: a word of `VenueSpec.supports`, a channel of its streams, "private_streams", or
+                "canary": an order that cannot fill.
         """
         kind = self.kind(leg)
         channels = {channel for stream in kind.streams() for channel in stream.CHANNELS}
+        private = {"private_streams"} if self.hears(leg) else set()
         canary = {"canary"} if kind.SPEC.canary == "full" else set()
-        if offer not in kind.SPEC.supports | channels | canary:
+        if offer not in kind.SPEC.supports | channels | private | canary:
             pytest.skip(f"declared: {kind.SPEC.name} has no {offer.replace('_', ' ')}")
+
+    def hears(self, leg: str) -> bool:
+        """Whether a stream tells what happens to the account; elsewhere it is asked for."""
+        return any(stream.PRIVATE for stream in self.kind(leg).streams())
 
     def need_login(self, leg: str, *, swapped: bool = False) -> None:
         """Skip where requests are each proven by themselves, and no session can end."""

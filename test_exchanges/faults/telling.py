@@ -101,10 +101,15 @@ def booked(verdict: Verdict, order: SimOrder) -> Decimal:
 
 
 def at_once(verdict: Verdict) -> float:
-    """Seconds in which a fill is hedged where nothing is in the way: what the hedge venue makes
-    orders wait that may take comes on top."""
+    """Seconds in which a fill is hedged where nothing is in the way."""
+    return ENTRY + held_up(verdict)
+
+
+def held_up(verdict: Verdict) -> float:
+    """Seconds for which the hedge venue makes orders wait that may take, whatever for."""
     assert verdict.truth is not None
-    return ENTRY + verdict.truth["H"].exchange.latency.taker_delay
+    exchange = verdict.truth["H"].exchange
+    return exchange.latency.taker_delay + exchange.behind
 
 
 def compared_after(verdict: Verdict) -> float:

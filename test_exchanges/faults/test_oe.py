@@ -413,11 +413,12 @@ def test_oe_13_a_cancel_that_finds_nothing_is_a_probable_fill(row, pair):
 @pytest.mark.fault("OE-14", tier=1)
 @pytest.mark.parametrize("pair", [{}, SWAPPED], ids=["socket", "rest"])
 def test_oe_14_a_cancel_that_overtakes_its_order_is_repeated(row, pair):
-    """The hedge venue's stream drops a tenth of a second after the order has left. Where its nonce
-    can be used up in time, that is done, and it never lands."""
+    """The hedge venue's stream, or else the primary's book, drops a tenth of a second after the
+    order has left. Where its nonce can be used up in time, that is done, and it never lands."""
+    dropped = "H.ws_private" if row.hears("H") else "P.ws_public"
     verdict = row(
         "P.place.nth(1) -> delay(800)",
-        during=on_quote(1, "H.ws_private.at(100) -> disconnect(300)"),
+        during=on_quote(1, f"{dropped}.at(100) -> disconnect(300)"),
         outcome="R",
         **{**CALM, "fill_timeout": 10, "cycles": 1},
         **pair,

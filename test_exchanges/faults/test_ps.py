@@ -229,6 +229,7 @@ CALLED = {
     "pacifica": ("price", "amount"),
     "treadfi.pacifica": ("limit_price", "base_asset_qty"),
     "standx": ("price", "qty"),
+    "variational": ("limit_price", "qty"),
     "edgex": ("price", "size"),
     "paradex": ("price", "size"),
     "extended": ("price", "qty"),
