@@ -126,9 +126,10 @@ def load(exchange_name: str) -> type[Exchange]:
     except ImportError as error:
         if not entry.extra or (error.name or "").split(".")[0] in ("wrappers", "mpdex"):
             raise
+        told = isinstance(error, MissingDependency)  # by whoever needs the library
+        what = str(error) if told else f"{error.name} is not installed"
         raise MissingDependency(
-            f"{error.name} is not installed; run: pip install 'mpdex[{entry.extra}]'",
-            venue=exchange_name,
+            f"{what}; run: pip install 'mpdex[{entry.extra}]'", venue=exchange_name
         ) from error
 
 

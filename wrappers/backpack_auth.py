@@ -16,6 +16,7 @@ from typing import Final
 
 from mpdex.errors import UsageError
 from mpdex.types import Json, Request
+from mpdex.utils.signing import own_signer
 from mpdex.utils.signing.ed25519 import Ed25519Signer
 
 VENUE: Final = "backpack"
@@ -131,7 +132,4 @@ def _plain(value: Json) -> str:
 
 
 def _signer(secret_key: str) -> Ed25519Signer:
-    try:
-        return Ed25519Signer.from_base64(secret_key.strip())
-    except UsageError as error:
-        raise UsageError(f"secret_key is wrong: {error.detail}", venue=VENUE) from None
+    return own_signer(Ed25519Signer.from_base64, secret_key.strip(), "secret_key", VENUE)

@@ -11,17 +11,15 @@ edgex-python-sdk 2.0.1 (v2) and 0.3.0 (v1); read 2026-11-21.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
 from hashlib import sha256
-from typing import ClassVar, Final, NamedTuple, TypeVar
+from typing import ClassVar, Final, NamedTuple
 from urllib.parse import unquote
 
 from mpdex.errors import MissingCredentials, UsageError
 from mpdex.types import Json, Request, Side
 from mpdex.utils.precision import plain
-
-T = TypeVar("T")
 
 VENUE: Final = "edgex"
 ACCOUNT: Final = "account_id"
@@ -239,13 +237,6 @@ def auth_of(keys: Mapping[str, str]) -> EdgexAuth:
     from wrappers.edgex_v2 import EdgexV2Auth
 
     return EdgexV2Auth(keys[ACCOUNT], *(keys[name] for name in V2_KEYS))
-
-
-def own_signer(name: str, signer: Callable[[str], T], key: str) -> T:
-    try:
-        return signer(key.strip())
-    except UsageError as error:
-        raise UsageError(f"{name} is wrong: {error.detail}", venue=VENUE) from None
 
 
 def header(name: str, text: str) -> str:

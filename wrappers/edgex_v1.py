@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from mpdex.errors import BadOrder
 from mpdex.types import Json
+from mpdex.utils.signing import own_signer
 from mpdex.utils.signing.eip712 import keccak256
 from mpdex.utils.signing.stark import ORDER, StarkSigner, pedersen, pedersen_fold
 from wrappers.edgex_auth import (
@@ -28,7 +29,6 @@ from wrappers.edgex_auth import (
     EdgexAuth,
     amounts_of,
     number_of,
-    own_signer,
     rate_of,
 )
 
@@ -80,7 +80,7 @@ class EdgexV1Auth(EdgexAuth):
 
     def __init__(self, account_id: str, stark_private_key: str) -> None:
         super().__init__(account_id)
-        self._signer = own_signer(V1_KEY, StarkSigner, stark_private_key)
+        self._signer = own_signer(StarkSigner, stark_private_key.strip(), V1_KEY, VENUE)
         self.public_key: int = self._signer.public_key
 
     def headers(self, stamp: str, text: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 from mpdex.errors import BadOrder
 from mpdex.types import Json
+from mpdex.utils.signing import own_signer
 from mpdex.utils.signing.eip712 import (
     EvmSigner,
     address_word,
@@ -38,7 +39,6 @@ from wrappers.edgex_auth import (
     header,
     nonce_of,
     number_of,
-    own_signer,
     rate_of,
 )
 
@@ -148,7 +148,9 @@ class EdgexV2Auth(EdgexAuth):
             header("passphrase", passphrase),
         )
         self._secret = b64encode(secret.encode())  # the text itself is the key of the HMAC
-        self._signer = own_signer("signer_private_key", EvmSigner, signer_private_key)
+        self._signer = own_signer(
+            EvmSigner, signer_private_key.strip(), "signer_private_key", VENUE
+        )
         self.signer: str = self._signer.address
         self._signer_word = address_word(self.signer)
 

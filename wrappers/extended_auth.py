@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 from mpdex.errors import BadOrder, UsageError
 from mpdex.types import Json, Side
 from mpdex.utils.precision import plain
+from mpdex.utils.signing import own_signer
 from mpdex.utils.signing.stark import ORDER, StarkSigner
 
 VENUE: Final = "extended"
@@ -235,10 +236,7 @@ def private_key_from(wallet_signature: bytes) -> int:
 
 
 def _signer(private_key: str) -> StarkSigner:
-    try:
-        return StarkSigner(private_key.strip())
-    except UsageError as error:
-        raise UsageError(f"private_key is wrong: {error.detail}", venue=VENUE) from None
+    return own_signer(StarkSigner, private_key.strip(), "private_key", VENUE)
 
 
 def _number(text: str, name: str, base: int) -> int:

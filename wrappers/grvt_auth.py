@@ -15,13 +15,15 @@ from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 
-from mpdex.errors import AuthError, BadOrder, ProtocolError, UsageError
+from mpdex.errors import AuthError, BadOrder, ProtocolError
 from mpdex.types import Json, Session
 from mpdex.utils.cookies import find_cookies
 from mpdex.utils.precision import plain
+from mpdex.utils.signing import own_signer
 from mpdex.utils.signing.eip712 import EvmSigner, digest, domain_separator, keccak256, type_hash
 
 VENUE = "grvt"
+_OWN = "private_key, that of the API key's signer (keys/copy.pk_grvt.py),"
 PRICE_DECIMALS = 9  # of a signed limit price
 _SPREAD = 0x9E3779B1  # odd, near 2**32 / golden ratio: consecutive ids land far apart
 RATIO_DECIMALS = 6  # of a signed leverage or ratio
@@ -297,11 +299,7 @@ class GrvtSigner:
 @lru_cache(maxsize=8)
 def signer(private_key: str, chain_id: int) -> GrvtSigner:
     """The prepared signer of a key, made once. Raises: UsageError, without the key in it."""
-    try:
-        return GrvtSigner(private_key, chain_id)
-    except UsageError as error:
-        advice = f"{error}; private_key is that of the API key's signer (keys/copy.pk_grvt.py)"
-        raise UsageError(advice, venue=VENUE) from None
+    return own_signer(lambda key: GrvtSigner(key, chain_id), private_key, _OWN, VENUE)
 
 
 def nonce_of(client_id: int, now_ns: int) -> int:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mpdex.errors import MissingCredentials, UsageError
+from mpdex.errors import MissingCredentials
 from mpdex.types import Json, Request
 from mpdex.utils.common_hyperliquid import expires_ms
 from mpdex.utils.hyperliquid_signing import (
@@ -29,6 +29,7 @@ from mpdex.utils.hyperliquid_signing import (
     wallet_body,
 )
 from mpdex.utils.nonces import ClockNonces, Nonces, nonces_of
+from mpdex.utils.signing import own_signer
 from mpdex.utils.signing.eip712 import EvmSigner, Signature
 
 VENUE: Final = "hyperliquid"
@@ -116,7 +117,4 @@ class HyperliquidAuth:
 
 
 def _signer(private_key: str, name: str) -> EvmSigner:
-    try:
-        return EvmSigner(private_key.strip())
-    except UsageError as error:
-        raise UsageError(f"{name} is wrong: {error.detail}", venue=VENUE) from None
+    return own_signer(EvmSigner, private_key.strip(), name, VENUE)

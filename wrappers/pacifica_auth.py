@@ -17,6 +17,7 @@ import msgspec
 
 from mpdex.errors import UsageError
 from mpdex.types import Json, Request
+from mpdex.utils.signing import own_signer
 from mpdex.utils.signing.base58 import encode_base58
 from mpdex.utils.signing.ed25519 import SEED_BYTES, Ed25519Signer
 
@@ -104,10 +105,7 @@ def _check_account(account: str) -> None:
 
 
 def _signer(private_key: str) -> Ed25519Signer:
-    try:
-        return Ed25519Signer(_decoded(private_key))
-    except UsageError as error:
-        raise UsageError(f"private_key is wrong: {error.detail}", venue=VENUE) from None
+    return own_signer(Ed25519Signer, _decoded(private_key), "private_key", VENUE)
 
 
 def _decoded(text: str) -> bytes:

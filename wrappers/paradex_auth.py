@@ -15,9 +15,11 @@ from decimal import Decimal
 from typing import Final
 
 from mpdex.errors import BadOrder, UsageError
+from mpdex.utils.signing import own_signer
 from mpdex.utils.signing.stark import P, StarkSigner, pedersen, pedersen_fold, short_string
 
 VENUE = "paradex"
+_OWN = "private_key, the account's or a subkey's (keys/copy.pk_paradex.py),"
 # How long a login may travel: the venue's own default is 30 minutes, a week the most.
 LOGIN_SECONDS: Final = 1800
 QUANTUM_DECIMALS: Final = 8  # of a signed price or size
@@ -80,13 +82,7 @@ class ParadexAuth:
 
     def __init__(self, account_address: str, private_key: str) -> None:
         self.account = hex(_address(account_address))
-        try:
-            self._key = StarkSigner(private_key)
-        except UsageError as error:
-            advice = (
-                f"{error}; private_key is the account's or a subkey's (keys/copy.pk_paradex.py)"
-            )
-            raise UsageError(advice, venue=VENUE) from None
+        self._key = own_signer(StarkSigner, private_key, _OWN, VENUE)
         self.public_key = hex(self._key.public_key)
         self._orders = pedersen(0, ORDER_TYPE)
         self._prefix: int | None = None

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import binascii
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
@@ -27,6 +27,7 @@ from mpdex.errors import AuthError, MissingCredentials, UsageError
 from mpdex.types import Json, Request, Session
 from mpdex.utils.client_ids import uuid_text
 from mpdex.utils.login_answers import token_claims, token_expires_ms
+from mpdex.utils.signing import own_signer
 from mpdex.utils.signing.base58 import decode_base58, encode_base58
 from mpdex.utils.signing.ed25519 import SEED_BYTES, Ed25519Signer
 
@@ -115,10 +116,7 @@ def request_signer(text: str) -> Ed25519Signer:
 
     Raises: UsageError, without the text.
     """
-    try:
-        return Ed25519Signer(_secret(text.strip()))
-    except UsageError as error:
-        raise UsageError(f"request_private_key is wrong: {error.detail}", venue=VENUE) from None
+    return own_signer(Ed25519Signer, _secret(text.strip()), "request_private_key", VENUE)
 
 
 def new_signer() -> Ed25519Signer:
@@ -295,10 +293,8 @@ def _wallet(keys: Mapping[str, str], chain: str) -> Wallet:
         )
     if chain not in CHAINS:
         raise UsageError(f"chain is {' or '.join(CHAINS)}, not {chain!r}", venue=VENUE)
-    try:
-        return EvmWallet(private_key) if chain == "bsc" else SolanaWallet(private_key)
-    except UsageError as error:
-        raise UsageError(f"wallet_private_key is wrong: {error.detail}", venue=VENUE) from None
+    kind: Callable[[str], Wallet] = EvmWallet if chain == "bsc" else SolanaWallet
+    return own_signer(kind, private_key, "wallet_private_key", VENUE)
 
 
 def _name_of(signer: Ed25519Signer) -> str:

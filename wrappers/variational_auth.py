@@ -123,13 +123,11 @@ class VariationalAuth:
 
     @cached_property
     def _signer(self) -> EvmSigner:
+        from mpdex.utils.signing import own_signer
         from mpdex.utils.signing.eip712 import EvmSigner
 
         assert self._secret, "asked for by whoever has seen it"
-        try:
-            signer = EvmSigner(self._secret)
-        except UsageError as error:
-            raise UsageError(f"wallet_private_key is wrong: {error.detail}", venue=VENUE) from None
+        signer = own_signer(EvmSigner, self._secret, "wallet_private_key", VENUE)
         if signer.address != self.address:
             raise UsageError(
                 f"wallet_private_key is that of {signer.address}, not of wallet_address",

@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
@@ -14,35 +13,19 @@ from typing import NamedTuple
 
 import pytest
 from acceptance.venue_rows import ROOT, claims
-from packaging.requirements import Requirement
+from extras import EXTRAS, PROJECT, required
 from packaging.utils import canonicalize_name
 
 import exchange_factory
 from exchange_factory import VENUES, load
 from mpdex.errors import MissingDependency
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 # Each stands for an engine or a service that any venue may be used with.
 SHARED = ("websockets", "proxy", "keyring", "uvloop")
 ALL = "*"
 # What every venue is made of; it asks for nothing of one venue's, or the venue declares it.
 CORE = ("multi_perp_dex", "mpdex.dex", "mpdex.testing", "exchange_factory")
 IMPERSONATION = "mpdex.utils.curl_transport"
-
-
-def required(lines: Iterable[str], *, here: bool) -> set[str]:
-    """Distributions of some requirement lines; `here`: those for this machine alone."""
-    found: set[str] = set()
-    for line in map(Requirement, lines):
-        if here and line.marker is not None and not line.marker.evaluate():
-            continue
-        if line.name == PROJECT["name"]:
-            for extra in line.extras:
-                found |= required(EXTRAS[extra], here=here)
-        else:
-            found.add(canonicalize_name(line.name))
-    return found
 
 
 @cache

@@ -175,6 +175,17 @@ def test_a_missing_dependency_is_an_install_line(monkeypatch: pytest.MonkeyPatch
     assert caught.value.venue == "acme"
 
 
+def test_what_a_library_says_of_itself_is_told_with_the_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def import_module(name: str) -> None:
+        raise MissingDependency("no Ed25519 here: pip install PyNaCl")
+
+    monkeypatch.setattr(factory, "import_module", import_module)
+    with pytest.raises(MissingDependency, match=r"no Ed25519 here.*'mpdex\[backpack\]'"):
+        factory.load("backpack")
+
+
 @pytest.mark.parametrize("where", ["wrappers.no_such_venue:X", "no_such_library_xyz:X"])
 def test_our_own_mistakes_stay_import_errors(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     extra = "acme" if where.startswith("wrappers") else ""

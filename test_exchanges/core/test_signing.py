@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpdex.errors import MissingDependency, UsageError
-from mpdex.utils.signing import eip712
+from mpdex.utils.signing import eip712, own_signer
 from mpdex.utils.signing.ed25519 import Ed25519Signer
 from mpdex.utils.signing.eip712 import (
     EvmSigner,
@@ -268,6 +268,20 @@ def test_the_next_hash_serves_when_one_is_absent(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "Crypto.Hash", None)
     with pytest.raises(MissingDependency, match="pip install"):
         eip712.choose_keccak()
+
+
+def test_a_bad_key_is_named_as_its_user_knows_it() -> None:
+    with pytest.raises(UsageError, match=r"acme: api_secret is wrong: ") as caught:
+        own_signer(EvmSigner, "0xnone", "api_secret", "acme")
+    assert "0xnone" not in str(caught.value)
+
+
+def test_a_missing_library_is_no_fault_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("coincurve", "btclib_libsecp256k1"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingDependency, match="acme: no secp256k1 here: pip install") as caught:
+        own_signer(EvmSigner, KEY, "api_secret", "acme")
+    assert "wrong" not in str(caught.value)
 
 
 def test_signers_do_not_show_their_key() -> None:

@@ -111,7 +111,10 @@ def _library() -> ModuleType:
     try:
         import fast_stark_crypto
     except ImportError as error:
-        raise MissingDependency("no Stark curve here: pip install fast-stark-crypto") from error
+        raise MissingDependency(
+            "no Stark curve here: pip install fast-stark-crypto (it is ready-made for Python 3.11 "
+            "to 3.13, but for macOS on Intel; elsewhere it takes a Rust compiler)"
+        ) from error
     return fast_stark_crypto
 
 
