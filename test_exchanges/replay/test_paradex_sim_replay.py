@@ -37,7 +37,9 @@ POSITION = {
     *("account", "average_entry_price_usd", "cost", "realized_pnl", "unrealized_funding_pnl"),
     *("cached_funding_index", "last_fill_id", "seq_no"),
 }
+OTHER_RATES = {"interactive_fee", "rpi_fee"}
 MORE: dict[str, set[str]] = {
+    "http_account_fees": OTHER_RATES,
     "http_markets": NEWER,
     "http_markets_summary": {"bid_size", "ask_size"},
     "http_orderbook": BEST,
