@@ -320,6 +320,21 @@ def test_parameters_are_signed_as_they_are_meant() -> None:
     assert headers_of(live)["X-edgeX-Signature"] == wanted
 
 
+@pytest.mark.parametrize(
+    ("now_ms", "expires_ms"),
+    [
+        (1_790_002_799_999, 1_791_212_400_000),
+        (1_790_002_800_000, 1_791_212_400_000),
+        (1_790_002_800_001, 1_791_216_000_000),
+    ],
+)
+def test_a_margin_mode_settles_from_the_hour_that_begins_next(now_ms: int, expires_ms: int) -> None:
+    """Which is this one at its very beginning."""
+    assert isinstance(VENUE._auth, EdgexV2Auth)
+    told = VENUE._auth.margin_fields(ETH["raw"], 1, "mm", now_ms)
+    assert told["l2ExpireTime"] == str(expires_ms)
+
+
 def test_without_keys_nothing_is_proved() -> None:
     with pytest.raises(MissingCredentials):
         READER.sign(QUERY, NOW_MS)

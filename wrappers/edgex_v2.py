@@ -202,7 +202,7 @@ class EdgexV2Auth(EdgexAuth):
         """The body of `setMarginMode`. UNVERIFIED: what the numbers of the modes mean."""
         nonce, terms = nonce_of(client_id), terms_of(raw)
         hashed = self.hash_margin(terms.contract, mode, nonce)
-        hour_ms = (now_ms // HOUR_MS + 1) * HOUR_MS
+        hour_ms = -(-now_ms // HOUR_MS) * HOUR_MS
         return {
             "accountId": self.account_id,
             "contractId": raw["contractId"],

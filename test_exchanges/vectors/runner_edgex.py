@@ -52,7 +52,7 @@ def _v2_order(given: Fields, expected: Fields) -> None:
         request = Request("POST", PATH, json=body, signed=True)
     else:
         request = venue.encode_order(order, market, given["now_ms"] * 1_000_000)
-    _check_request(venue, request, given, expected["request"])
+    _check_request(venue, _printed(request, sent), given, expected["request"])
     _check_typed_data(venue, draft, market, int(sent["expireTime"]), expected["eip712"])
     asked = [one.path for one in venue.encode_markets()]
     asked += [venue.encode_mark(market).path] if fields["type"] == "MARKET" else []
@@ -88,7 +88,8 @@ def _order(fields: Fields, sent: Fields, oracle: str | None) -> OrderRequest:
         time_in_force=next(
             (ours for ours, text in FORCES.items() if text == force), TimeInForce.GTC
         ),
-        mark=Decimal(oracle) if oracle else None,
+        # that client does not ask for it before it sells
+        mark=Decimal(oracle or 1) if at_market else None,
     )
 
 
@@ -142,8 +143,11 @@ def _cancel(venue: EdgexExchange, market: Market, args: Fields, given: Fields) -
 def _active_orders(venue: EdgexExchange, market: Market, args: Fields, given: Fields) -> Request:
     """Ours names one contract, or none, and takes larger pages."""
     request = venue.encode_open_orders(market)
-    contracts = ",".join(args["filter_contract_id_list"])
-    query = {**(request.query or {}), "size": args["size"], "filterContractIdList": contracts}
+    query = {"accountId": (request.query or {})["accountId"]}
+    for name, wanted in args.items():
+        head, *rest = name.split("_")
+        text = ",".join(wanted) if isinstance(wanted, list) else wanted
+        query[head + "".join(map(str.title, rest))] = text
     return replace(request, query=query)
 
 
@@ -197,7 +201,7 @@ def _v1_order(given: Fields, expected: Fields) -> None:
     [market] = venue.decode_markets([_metadata(contract, coin, settings)])
     sent, now_ms = expected["body"], given["now_ms"]
     order = _order(given, sent, None)
-    request = venue.encode_order(order, market, now_ms * 1_000_000)
+    request = _printed(venue.encode_order(order, market, now_ms * 1_000_000), sent)
     signed = venue.sign(sealed(request), now_ms)
     own = {**request.json, "l2Signature": sent["l2Signature"]}
     assert own == sent
@@ -291,6 +295,13 @@ def _raw(market: Market) -> Any:
 def _one(reads: Any) -> Request:
     assert isinstance(reads, Request)
     return reads
+
+
+def _printed(request: Request, sent: Fields) -> Request:
+    """With the value as that client prints it, which can be 1E-7."""
+    value = request.json["l2Value"]
+    assert Decimal(value) == Decimal(sent["l2Value"])
+    return replace(request, json={**request.json, "l2Value": sent["l2Value"]}, body=b"")
 
 
 def _check_request(venue: EdgexExchange, request: Request, given: Fields, expected: Fields) -> None:
