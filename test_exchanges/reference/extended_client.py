@@ -273,7 +273,7 @@ async def call() -> Report:
             async with asyncio.timeout(PATIENCE):
                 await enough.wait()
             listed = await client.list_subscriptions()
-            # From here on the SDK drops, uncounted, what is still on its way of the topic it leaves.
+            # From here on the SDK drops, uncounted, what still comes of the topic it leaves.
             seqs, broken = [message.seq for message in told], list(breaks)
             await client.unsubscribe(topic_id=f"orderbooks.{SYMBOL}")
             left = await client.list_subscriptions()
