@@ -395,6 +395,11 @@ def test_an_order_that_rests() -> None:
         ({"time_in_force": TimeInForce.IOC}, "LIMIT", "IMMEDIATE_OR_CANCEL"),
         ({"time_in_force": TimeInForce.FOK}, "LIMIT", "FILL_OR_KILL"),
         ({"price": None, "mark": D(3000)}, "MARKET", "IMMEDIATE_OR_CANCEL"),
+        (
+            {"price": None, "mark": D(3000), "time_in_force": TimeInForce.FOK},
+            "MARKET",
+            "FILL_OR_KILL",
+        ),
     ],
 )
 def test_flags(changes: dict[str, Any], kind: str, force: str) -> None:
@@ -706,6 +711,7 @@ def test_refusals_of_an_order(code: str, message: str | None, kind: type[MpdexEr
         (200, no("SYSTEM_BUSY"), QUERY, TransportError),
         (200, {"data": []}, QUERY, TransportError),
         (200, {"data": []}, PLACE, OutcomeUnknown),
+        (200, {"code": 1002, "message": "internal"}, PLACE, OutcomeUnknown),
         (200, [], PLACE, OutcomeUnknown),
         (401, no("WHO"), QUERY, AuthError),
         (403, no("WHO"), PLACE, AuthError),

@@ -375,7 +375,8 @@ def error_of(answer: Json, status: int, request: Request) -> MpdexError:
     fields = answer if isinstance(answer, dict) else {}
     told = fields.get("code")
     code, message = str(told or status), str(fields.get("msg") or told or answer)[:300]
-    kind = _kind(code, message, status, request) if told or status >= 400 else None
+    says = isinstance(told, str) and told  # a number is no code of the venue's
+    kind = _kind(code, message, status, request) if says or status >= 400 else None
     if kind is None:
         unclear = OutcomeUnknown if request.command else TransportError
         return unclear(f"{code}: {message}", venue=VENUE, raw=answer, request=str(request))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -34,7 +35,8 @@ class Situation:
         return all(flag in self.words or self._says(flag) for flag in flags)
 
     def _says(self, flag: str) -> bool:
-        return bool(self.payload) and b'"%s"' % flag.lower().encode() in self.payload.lower()
+        value = rb'"%s"(?!\s*:)' % re.escape(flag.encode())  # not the name of a field
+        return bool(re.search(value, self.payload, re.IGNORECASE))
 
     def number(self, name: str) -> Decimal | None:
         if callable(self.numbers):

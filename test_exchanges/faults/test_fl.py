@@ -400,9 +400,11 @@ def test_fl_15_so_is_a_part_while_the_rest_goes_on_resting(row, pair):
 @pytest.mark.fault("FL-16", tier=1)
 @PAIRS
 def test_fl_16_a_position_that_knows_of_a_fill_before_us_counts_for_nothing(row, pair):
-    """Positions are read every second, the fill is told after three."""
+    """Positions are read every second, the fill is told after three. (Where reads lag, they wait
+    after a command; so does the fill.)"""
+    pause = 50 + row.kind("P", **pair).SPEC.reads_lag_ms
     verdict = row(
-        "P.place.nth(1) -> fill(q, at=resting, report_delay=3s)",
+        f"P.place.nth(1) -> fill(q, at=resting, after={pause}ms, report_delay=3s)",
         reconcile_full=1,
         reconcile_light=1,
         outcome="R",

@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Callable, Coroutine
 from decimal import Decimal as D
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,13 +15,14 @@ from sim.backpack_stage import Stage as BackpackStage
 from sim.backpack_stage import staged, taker
 from sim.grvt_stage import Stage as GrvtStage
 
+from mpdex.sim.acts import Job, Performer
 from mpdex.sim.exchange import Quote, SimExchange, SimMarket, SimOrder, Twist
 from mpdex.sim.fault_rules import Action, parse_rule
 from mpdex.sim.faults import FaultBook, Situation
 from mpdex.sim.records import Traded
 from mpdex.sim.stream_faults import bend
 from mpdex.sim.truth_acts import Measures, apply_truth
-from mpdex.sim.venue import SimReply
+from mpdex.sim.venue import SimReply, SimRequest
 from mpdex.types import OrderStatus
 from mpdex.utils.clock import LoopClock
 from mpdex.utils.virtual_loop import run_virtual
@@ -152,6 +154,30 @@ def test_a_fill_after_the_restart_is_of_the_newest_order_dead_or_alive() -> None
         assert order.filled == D("0.5")
 
     told(story, "fill(0.5q, at=after_restart)")
+
+
+@pytest.mark.parametrize(("reason", "filled"), [("client", D(1)), ("post_only", D(0))])
+def test_what_was_refused_is_not_filled_whatever_its_end_is_called(reason: str, filled: D) -> None:
+    async def story(pair: Pair) -> None:
+        orders: list[SimOrder] = []
+
+        def act() -> dict[str, str]:
+            order = pair.order("1")
+            pair.one.cancel("a", order_id=order.order_id)
+            order.reason = reason
+            orders.append(order)
+            return {}
+
+        venue: Any = SimpleNamespace(exchange=pair.one)
+        performer = Performer(venue, pair.one.timers, random.Random(1), lambda *_: None, dict)
+        answers: list[Any] = []
+        job = Job(SimRequest("POST", "/"), "place", act, answers.append)
+        performer.perform(job, parse_rule("P.place -> fill(q, at=resting)").actions)
+        await asyncio.sleep(1)
+        assert answers == [{}]
+        assert [order.filled for order in orders] == [filled]
+
+    told(story)
 
 
 def test_a_late_report_is_true_at_once_and_told_later() -> None:
@@ -363,6 +389,7 @@ def test_a_frame_is_chosen_by_what_it_says() -> None:
 
         assert bent(b'{"status":"PARTIALLY_FILLED"}') == []
         assert bent(b'{"status":"Filled"}') == ["duplicate"]
+        assert bent(b'{"filled":"0"}') == [], "the name of a field says nothing"
 
     told(story, "P.ws_private -> duplicate(FILLED)")
 
