@@ -475,7 +475,8 @@ def _worst(order: OrderRequest, market: Market) -> Decimal:
 
 
 def _force(order: OrderRequest) -> str:
-    if order.price is None:
+    """A market order does not rest; whether it may be filled in part is the caller's word."""
+    if order.price is None and order.time_in_force is TimeInForce.GTC:
         return FORCES[TimeInForce.IOC]
     return "POST_ONLY" if order.post_only else FORCES[order.time_in_force]
 
