@@ -130,7 +130,7 @@ async def test_the_sdks_socket_follows_book_and_account() -> None:
 
 @pytest.mark.usefixtures("signer_of_the_sdk")
 async def test_ccxt_trades() -> None:
-    report, running = await play("lighter", "rest", "lighter_ccxt")
+    report, running = await play("lighter", "rest", name="lighter_ccxt")
     assert report["markets"] == ["BTC/USDC:USDC", "ETH/USDC", "ETH/USDC:USDC", "SOL/USDC:USDC"]
     assert (report["placed"], report["leverage"]) == (200, 200)
     assert report["active"] == ["41", "open", "buy", "limit", 0]
@@ -152,7 +152,7 @@ async def test_ccxt_trades() -> None:
 
 @pytest.mark.usefixtures("signer_of_the_sdk")
 async def test_ccxt_follows_the_market_and_the_account() -> None:
-    report, running = await play("lighter", "pro", "lighter_ccxt")
+    report, running = await play("lighter", "pro", name="lighter_ccxt")
     assert all(report["book"])
     assert not report["crossed"]
     assert report["mark"] > 0

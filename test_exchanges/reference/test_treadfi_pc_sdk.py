@@ -21,7 +21,7 @@ D = Decimal
 
 
 async def played(part: str) -> tuple[dict[str, Any], Running]:
-    return await play("treadfi.pacifica", part, "treadfi_pc")
+    return await play("treadfi.pacifica", part, name="treadfi_pc")
 
 
 def held(running: Running) -> Decimal:
