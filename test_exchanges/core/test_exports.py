@@ -11,6 +11,7 @@ from importlib.resources import files
 
 import pytest
 from extras import EXTRAS, ROOT, required
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import mpdex
@@ -143,3 +144,14 @@ def test_a_venue_loads_no_other_venue(venue: str) -> None:
 def test_every_library_of_a_venue_is_looked_for() -> None:
     every = set().union(*(extra_of(venue) for venue in VENUES))
     assert every <= {canonicalize_name(name) for name in LIBRARIES.values()}
+
+
+@pytest.mark.parametrize("library", ["coincurve", "fast-stark-crypto"])
+def test_what_has_no_wheels_for_a_python_is_not_asked_for_there(library: str) -> None:
+    lines = [Requirement(line) for extra in EXTRAS.values() for line in extra]
+    found = [line.marker for line in lines if line.name == library]
+    assert found
+    for marker in found:
+        assert marker is not None
+        assert marker.evaluate({"python_version": "3.13", "platform_machine": "arm64"})
+        assert not marker.evaluate({"python_version": "3.14", "platform_machine": "arm64"})
