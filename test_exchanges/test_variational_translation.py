@@ -53,7 +53,7 @@ from mpdex.utils.clock import SystemClock
 from mpdex.utils.transport import Answer
 from wrappers.variational import VariationalExchange
 from wrappers.variational_calls import QuotedOrder
-from wrappers.variational_wire import next_offset, time_ms
+from wrappers.variational_wire import lot_of, next_offset, time_ms
 
 D = Decimal
 ADDRESS = "0x1a642f0E3c3aF545E7AcBD38b07251B3990914F1"
@@ -224,6 +224,13 @@ def test_a_side_that_is_not_quoted_is_no_level(dex: VariationalExchange, eth: Ma
     book = dex.decode_book(answer, eth)
     assert (book.bids, book.asks) == ([], [("1886.00", "0.5")])
     assert book.timestamp_ms == time_ms("2026-08-13T16:01:55.905Z")
+
+
+@pytest.mark.parametrize(
+    ("price", "lot"), [("63346.75", "0.000001"), ("0.1", "1"), ("0.0001", "1"), ("0", "1")]
+)
+def test_a_step_of_sizes_is_one_coin_at_most_also_without_a_price(price: str, lot: str) -> None:
+    assert lot_of(D("0.1"), D(price)) == D(lot)
 
 
 # --------------------------------------------------------------------------- orders

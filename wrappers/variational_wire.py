@@ -128,8 +128,8 @@ def flat(instrument: Json) -> dict[str, str]:
 
 
 def lot_of(least: Decimal, price: Decimal) -> Decimal:
-    """The step of sizes, from the least value of an order: at most one coin."""
-    return min(_ONE, _ONE.scaleb((least / price).adjusted()))
+    """The step of sizes, from the least value of an order: at most one coin, also at no price."""
+    return min(_ONE, _ONE.scaleb((least / price).adjusted())) if price else _ONE
 
 
 def price_step(price: Decimal, rules: Json) -> Decimal:
