@@ -7,6 +7,7 @@ from decimal import Decimal
 from strategies.booking import inferred_trade
 from strategies.cycles import Cycle
 from strategies.desk import Desk
+from strategies.tracking import Tracked
 from strategies.words import CycleDone
 
 _BPS = Decimal(10_000)
@@ -16,8 +17,7 @@ def report_cycles(desk: Desk) -> None:
     """Reports ended cycles as soon as their true fills are in, or the grace is over."""
     for cycle in tuple(desk.ended):
         waited = desk.now >= cycle.ended + desk.config.settle_grace
-        orders = [desk.known[key] for key in cycle.keys]
-        waiting = [order for order in orders if order.synthetic and not order.told]
+        waiting = inferred(desk, cycle)
         if waiting and not waited:
             desk.wake(cycle.ended + desk.config.settle_grace)
             continue
@@ -26,6 +26,12 @@ def report_cycles(desk: Desk) -> None:
         desk.lessons.costs.end_cycle(cycle.number, desk.config.limits, desk.now)
         desk.records.append(_summed_up(desk, cycle))
     _report_late(desk)
+
+
+def inferred(desk: Desk, cycle: Cycle) -> list[Tracked]:
+    """Its orders that have traded more than their fills tell."""
+    orders = [desk.known[key] for key in cycle.keys]
+    return [order for order in orders if order.synthetic and not order.told]
 
 
 def _report_late(desk: Desk) -> None:

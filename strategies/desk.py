@@ -356,13 +356,18 @@ class Desk:
         self.reading[role] = True
         self.read_at[role] = None
         orders = {o.client_id: o.id for o in self.active.values() if o.role == role}
-        since = self.newest_ms[role] - int(self.config.fill_overlap * 1000)
+        since = self._unread_since(role)
         if role in self.suspicions:
-            since = 0
+            since = self.setup.began_ms
             orders |= {o.client_id: o.id for o in self.ended_lately(role)}
-        oldest = min((ms for key, ms in self.unpaid.items() if key[0] == role), default=since)
         self.reconciled[role] = self.now
-        self.say(Recover(role, orders, max(min(since, oldest), self.setup.began_ms)))
+        self.say(Recover(role, orders, since))
+
+    def _unread_since(self, role: Role) -> int:
+        """From when fills are read: before the newest, as histories lag, and the oldest unpaid."""
+        newest = self.newest_ms[role] - int(self.config.fill_overlap * 1000)
+        unpaid = (ms for key, ms in self.unpaid.items() if key[0] == role)
+        return max(min((newest, *unpaid)), self.setup.began_ms)
 
     def ended_lately(self, role: Role) -> list[Tracked]:
         """Orders that ended since the position agreed last, newest first: one of them may have
@@ -371,15 +376,16 @@ class Desk:
         known = (o for o in reversed(self.known.values()) if o.role == role and o.settled)
         return [o for o in islice(known, _RECALLED) if o.settled_at >= since]
 
-    def reconcile(self, role: Role, *, resting: bool) -> None:
-        """Asks for the position, and for open orders if so wanted, while everything goes on."""
+    def reconcile(self, role: Role, *, resting: bool, fills: bool = False) -> None:
+        """Asks for the position, and for open orders and fills if so wanted, while everything goes
+        on."""
         if self.reading[role]:
             return
         self.reading[role] = True
         self.glanced[role] = self.now
         if resting:
             self.reconciled[role] = self.now
-        self.say(Recover(role, {}, None, resting))
+        self.say(Recover(role, {}, self._unread_since(role) if fills else None, resting))
 
     def place(
         self,

@@ -8,6 +8,7 @@ from mpdex.types import Lane
 from mpdex.utils.orders import News, State
 from strategies import external
 from strategies.booking import ASK_AFTER, hear
+from strategies.cycle_report import inferred
 from strategies.desk import Desk, Phase
 from strategies.tracking import Tracked
 from strategies.words import ROLES, CancelAll, Kind, Query, Read, Reading, Role
@@ -27,6 +28,8 @@ _MINUTE = 60.0
 # An open leg is seen this often, told or asked for: whoever took it away unseen leaves us exposed.
 # So is an order that rests.
 _UNSEEN_SECONDS = 15.0
+# How long a history may take to have a fill that no stream tells.
+_HISTORY_SECONDS = 1.0
 
 
 # --------------------------------------------------------------------------- orders under way
@@ -207,16 +210,19 @@ def reconcile(desk: Desk) -> None:
 
     Streamed positions are compared as they come, for nothing; a venue without them is asked more
     often, and so is one whose stream has not shown an open leg for a while: a stream that loses
-    what it should tell looks like one that has nothing to tell.
+    what it should tell looks like one that has nothing to tell. Fills that no stream tells are
+    asked for when their cycle is over.
     """
     external.compare_streams(desk)
     for role in ROLES:
         asked = desk.reconciled.setdefault(role, desk.now)
         full, light = asked + desk.config.reconcile_full, _light_due(desk, role, asked)
-        if desk.now < min(full, light):
-            desk.wake(min(full, light))
+        untold = _untold_due(desk, role)
+        if desk.now < min(full, light, untold):
+            desk.wake(min(full, light, untold))
         elif desk.live[role] and not _in_flight(desk):
-            desk.reconcile(role, resting=desk.now >= full or role not in desk.seen_position)
+            resting = desk.now >= full or role not in desk.seen_position
+            desk.reconcile(role, resting=resting, fills=desk.now >= untold)
 
 
 def _light_due(desk: Desk, role: Role, asked: float) -> float:
@@ -227,6 +233,15 @@ def _light_due(desk: Desk, role: Role, asked: float) -> float:
     if not desk.ledger.position(role):
         return math.inf
     return max(seen[1], asked) + _UNSEEN_SECONDS
+
+
+def _untold_due(desk: Desk, role: Role) -> float:
+    """When fills are due to be asked for, so that cycles are reported with them and their fees."""
+    if role not in desk.setup.polled:
+        return math.inf
+    cycles = (c for c in desk.ended if any(order.role == role for order in inferred(desk, c)))
+    ended = min((cycle.ended for cycle in cycles), default=math.inf)
+    return max(ended, desk.glanced.get(role, -math.inf)) + _HISTORY_SECONDS
 
 
 def _in_flight(desk: Desk) -> bool:

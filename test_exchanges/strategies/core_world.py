@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from mpdex.types import Fill, Market, Order, OrderRequest, OrderStatus
@@ -137,8 +137,9 @@ class World:
                 self.mail.append(self.answer(role, client_id))
             case Fence(role, client_id):
                 self.mail.append(self.fence(role, client_id))
-            case Recover(role, orders, _):
-                self.mail.append(self.snapshot(role, tuple(orders)))
+            case Recover(role, orders, since_ms):
+                said = self.snapshot(role, tuple(orders))
+                self.mail.append(said if since_ms is not None else replace(said, fills=()))
             case Finish():
                 self.finished = command
             case Trade():

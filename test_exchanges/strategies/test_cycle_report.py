@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from strategies.words import FillSeen
+from test_exchanges.strategies.test_hedging import Watched, owing
 from test_exchanges.strategies.test_maker import Rig
 
 D = Decimal
@@ -51,3 +54,24 @@ def test_requotes_and_time_to_the_fill(requotes: int) -> None:
     rig.pass_time(1, lambda: rig.done)
     assert rig.done[0].requotes == requotes
     assert rig.done[0].time_to_fill_ms == pytest.approx((rig.now - began) * 1000, abs=110)
+
+
+def untold(*, polled: bool) -> Watched:
+    """A hedge that filled, as its order's report says; no stream tells the fill."""
+    world, hedge = owing()
+    world.desk.setup = replace(world.desk.setup, polled=frozenset(("hedge",) if polled else ()))
+    world.land(hedge, 10)
+    world.mail = [event for event in world.mail if not isinstance(event, FillSeen)]
+    return world
+
+
+@pytest.mark.parametrize("polled", [False, True])
+def test_fills_are_asked_for_where_no_stream_will_tell(polled: bool) -> None:
+    """So a cycle is reported with what its hedge paid; elsewhere the grace is waited for."""
+    world = untold(polled=polled)
+    world.wait(2)
+    told = [trade for trade in world.trades if trade.role == "hedge"]
+    assert [trade.fee for trade in told] == [D(0)] * polled
+    world.wait(world.desk.config.settle_grace)
+    (trade,) = [trade for trade in world.trades if trade.role == "hedge" and trade.cycle == 1]
+    assert (trade.fee is None) is not polled
