@@ -17,7 +17,7 @@ import pytest
 from core.ws_double import Peer, Server, until, virtually
 
 from exchange_factory import symbol_create
-from mpdex.dex.core import sealed
+from mpdex.dex.requests import sealed
 from mpdex.errors import (
     AuthError,
     BadOrder,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mpdex.dex.core import sealed
+from mpdex.dex.requests import sealed
 from mpdex.errors import (
     AuthError,
     BadOrder,

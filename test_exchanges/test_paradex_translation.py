@@ -15,7 +15,7 @@ import fast_stark_crypto
 import pytest
 from core.ws_double import PING, PONG, TEXT, Peer, Server, until, virtually
 
-from mpdex.dex.core import sealed
+from mpdex.dex.requests import sealed
 from mpdex.errors import (
     AuthError,
     BadOrder,

@@ -19,7 +19,7 @@ import pytest
 from base58 import b58encode
 from nacl.signing import SigningKey, VerifyKey
 
-from mpdex.dex.core import sealed
+from mpdex.dex.requests import sealed
 from mpdex.errors import (
     AuthError,
     BadOrder,

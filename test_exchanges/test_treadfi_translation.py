@@ -138,7 +138,7 @@ def test_the_page_of_one_venue_has_numbers_that_of_the_other_text(
 
 
 def dex_body(dex: Any, order: OrderRequest, market: Market) -> bytes:
-    from mpdex.dex.core import sealed
+    from mpdex.dex.requests import sealed
 
     return sealed(dex.encode_order(order, market, 0)).body
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mpdex.dex.core import sealed
+from mpdex.dex.requests import sealed
 from mpdex.errors import (
     AuthError,
     InsufficientMargin,

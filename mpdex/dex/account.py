@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from mpdex.dex.core import DexCore
+from mpdex.dex.commands import Commands
 from mpdex.types import Collateral, LeverageInfo, Number, Position, Topic
 from mpdex.utils.precision import to_decimal
 
 
-class AccountMethods(DexCore):
+class AccountMethods(Commands):
     """The account."""
 
     async def get_position(self, symbol: str) -> Position | None:

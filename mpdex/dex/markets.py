@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from mpdex.dex.core import DexCore
+from mpdex.dex.commands import Commands
 from mpdex.types import Fees, FundingRate, Market, OrderBook, Symbols
 
 # A mark price older than this is asked for again by REST.
 _FRESH_SECONDS = 5.0
 
 
-class MarketMethods(DexCore):
+class MarketMethods(Commands):
     """Markets, marks, books, funding, fees."""
 
     async def get_available_symbols(self) -> Symbols:

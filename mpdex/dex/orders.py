@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from mpdex.dex.account import AccountMethods
-from mpdex.dex.core import sealed
 from mpdex.dex.markets import MarketMethods
+from mpdex.dex.requests import sealed
 from mpdex.errors import (
     BadOrder,
     NonceRefused,

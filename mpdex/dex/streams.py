@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mpdex.dex.core import DexCore
+from mpdex.dex.commands import Commands
 from mpdex.errors import NotSynced
 from mpdex.types import BBO, Fill, Number, Order, OrderBook, PositionUpdate, Topic
 from mpdex.utils.precision import snap_size, to_decimal
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mpdex.utils.orderbook import Book
 
 
-class StreamMethods(DexCore):
+class StreamMethods(Commands):
     """What changes, as it changes."""
 
     def watch_orderbook(self, symbol: str, depth: int = 10) -> AsyncIterator[OrderBook]:

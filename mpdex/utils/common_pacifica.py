@@ -29,7 +29,6 @@ from mpdex.types import (
     Request,
 )
 from mpdex.utils.pacifica_errors import error_of
-from mpdex.utils.pacifica_frames import PacificaFrames
 from mpdex.utils.pacifica_wire import (
     FAMILY,
     OPEN_ORDERS,
@@ -47,8 +46,6 @@ from mpdex.utils.pacifica_wire import (
     is_perp,
 )
 from mpdex.utils.translation import FillPage, Translation, checked
-
-__all__ = ["PacificaBase", "PacificaFrames"]
 
 # Everything is counted in tenths of a credit, as the venue's own headers are.
 STANDARD: Final = 10

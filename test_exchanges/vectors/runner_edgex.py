@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 import fast_stark_crypto
 
-from mpdex.dex.core import sealed
+from mpdex.dex.requests import sealed
 from mpdex.types import CancelRequest, Market, OrderRequest, Request, TimeInForce
 from mpdex.utils.signing.eip712 import digest, keccak256
 from mpdex.utils.signing.stark import ORDER, pedersen

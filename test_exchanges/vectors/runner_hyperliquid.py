@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mpdex.dex.core import sealed
+from mpdex.dex.requests import sealed
 from mpdex.errors import BadOrder
 from mpdex.types import CancelRequest, Market, OrderRequest, Request, Side, TimeInForce
 from mpdex.utils.common_hyperliquid import decode_perps, decode_spots, micros, number_text

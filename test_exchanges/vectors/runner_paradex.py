@@ -19,7 +19,7 @@ from unittest.mock import patch
 
 import fast_stark_crypto
 
-from mpdex.dex.core import sealed
+from mpdex.dex.requests import sealed
 from mpdex.types import Market, OrderRequest, Request, TimeInForce
 from mpdex.utils.signing.eip712 import EvmSigner, StructType, digest, domain_separator, string_word
 from mpdex.utils.signing.stark import (

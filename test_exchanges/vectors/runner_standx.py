@@ -17,7 +17,7 @@ from typing import Any
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-from mpdex.dex.core import sealed
+from mpdex.dex.requests import sealed
 from mpdex.types import CancelRequest, Market, OrderRequest, Request, TimeInForce
 from mpdex.utils.login_answers import token_claims
 from mpdex.utils.signing.base58 import encode_base58

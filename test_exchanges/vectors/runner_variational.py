@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from mpdex.dex.core import sealed
+from mpdex.dex.requests import sealed
 from mpdex.types import CancelRequest, Json, Market, OrderRequest, Request
 from mpdex.utils.signing.eip712 import personal_digest
 from mpdex.utils.signing.hmac import hmac_sha256_hex

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from mpdex.dex.core import sealed
+from mpdex.dex.requests import sealed
 from mpdex.types import Market, OrderRequest, Request, Session, Side
 from mpdex.utils.precision import snap_price, snap_size
 from mpdex.utils.rest import Answer

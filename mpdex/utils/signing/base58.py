@@ -8,11 +8,10 @@ Source: Bitcoin's alphabet, draft-msporny-base58-03; read 2026-11-21.
 
 from __future__ import annotations
 
-from string import ascii_letters, digits
 from typing import Final
 
-# Digits and letters, less those that look alike.
-_ALPHABET: Final = "".join(sorted(set(digits + ascii_letters) - set("0OIl"))).encode()
+# From "1" to "z": digits and letters, less those that look alike.
+_ALPHABET: Final = bytes(c for c in range(49, 123) if chr(c).isalnum() and c not in b"OIl")
 _PAIRS: Final = [bytes((high, low)) for high in _ALPHABET for low in _ALPHABET]
 _VALUES: Final = {digit: value for value, digit in enumerate(_ALPHABET)}
 _TWO, _FOUR, _SIX, _EIGHT, _TEN = (58**digits for digits in (2, 4, 6, 8, 10))
