@@ -10,6 +10,7 @@ Source: docs.standx.com, "Perps HTTP API"; live behaviour as public bots report 
 from __future__ import annotations
 
 import random
+import string
 from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -24,7 +25,8 @@ from mpdex.types import Json, OrderStatus
 NEW_ORDER_LAG = 0.2  # seconds at most; 3 were seen live
 OPEN_LIST_LAG = 0.3  # seconds; 15 were seen live
 JUST_ENDED_NS = 2 * 10**9  # UNVERIFIED: a cancel that comes so late is taken, then refused
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+# Digits and letters, less those that look alike.
+_CROCKFORD = "".join(c for c in string.digits + string.ascii_uppercase if c not in "ILOU")
 
 
 class Taken(NamedTuple):
