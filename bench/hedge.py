@@ -106,15 +106,19 @@ def _hops_of(pair: Pair) -> list[Row]:
 
 def decision() -> list[Row]:
     """Inside the client: from the fill's frame to the hedge's bytes, events 1-3 ms apart."""
-    with _processes(PAIR) as (_, worker):
+    return [row for pair in PAIRS for row in _decision_of(pair)]
+
+
+def _decision_of(pair: Pair) -> list[Row]:
+    with _processes(pair) as (_, worker):
         taken = sorted(seconds * 1000 for seconds in worker.ask("decision", DECISIONS))
     if len(taken) < DECISIONS:
         raise RuntimeError("hedge.decision: a fill was not followed to its order")
-    name, pair = "hedge.decision", "-".join(PAIR)
+    name, where = "hedge.decision", "-".join(pair)
     p99 = taken[int(len(taken) * 0.99)]
     return [
-        Row(name, f"{pair}: p50", round(statistics.median(taken), 3), "ms"),
-        Row(name, f"{pair}: p99", round(p99, 3), "ms", DECISION_TARGET),
+        Row(name, f"{where}: p50", round(statistics.median(taken), 3), "ms"),
+        Row(name, f"{where}: p99", round(p99, 3), "ms", DECISION_TARGET),
     ]
 
 
