@@ -2,7 +2,8 @@
 
 A simulated venue does real work between two frames and would be measured with the client. These
 say only what a hedge needs to hear: a quote is taken, it fills at once and whole, the hedge is
-filled in its answer. In the same process are the two ends of the floor, a raw relay.
+filled in its answer. Venues that sign on another curve are in `stark_doubles`; all run side by side
+here. In the same process are the two ends of the floor, a raw relay.
 
 The clock is one: `sent` when the fill's frame is written, `came` when the order's bytes arrive.
 
@@ -19,44 +20,36 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
 
+from bench.double_parts import (
+    BEST_ASK,
+    BEST_BID,
+    ORDER_LINES,
+    HedgeDouble,
+    Stopwatch,
+    decode,
+    encode,
+    now_ms,
+)
+from bench.double_parts import send as _send
 from bench.parties import ACCOUNT, INSTRUMENT, LISTING, SYMBOLS
 from bench.servers import request_length
+from bench.stark_doubles import ExtendedDouble, ParadexDouble
 from bench.workers import questions, say
 
-encode = msgspec.json.Encoder().encode
-decode = msgspec.json.Decoder().decode
 GRVT, BACKPACK = SYMBOLS["grvt"], SYMBOLS["backpack"]
-BEST_BID, BEST_ASK = "2999.99", "3000.01"
 BOOK_SECONDS = 0.25
 GAP = (0.001, 0.003)  # seconds between one event and the next
 RELAYED = b"x" * 420  # an order's length
 
 
-class Stopwatch:
-    """Times from a fill's frame to the order it causes."""
-
-    def __init__(self) -> None:
-        self._sent = 0.0
-        self._times: list[float] = []
-
-    def sent(self) -> None:
-        self._sent = time.perf_counter()
-
-    def came(self) -> None:
-        if self._sent:
-            self._times.append(time.perf_counter() - self._sent)
-            self._sent = 0.0
-
-    def take(self) -> list[float]:
-        times, self._times = self._times, []
-        return times
-
-
 class World:
-    """Both venues: what they were told, and whom they tell."""
+    """All venues: what they were told, and whom they tell.
+
+    Attributes:
+        others: venues that hedge and are doubles of their own, by name.
+    """
 
     def __init__(self, watch: Stopwatch) -> None:
         self.watch = watch
@@ -68,6 +61,10 @@ class World:
         self._quote: dict[str, Any] = {}  # the one that rests
         self._filled: dict[str, Any] = {}  # the last one that filled
         self._positions: dict[str, Decimal] = {GRVT: Decimal(0), BACKPACK: Decimal(0)}
+        self.others: dict[str, HedgeDouble] = {
+            "extended": ExtendedDouble(self),
+            "paradex": ParadexDouble(self),
+        }
 
     def later(self, call: Callable[..., object], *arguments: Any) -> None:
         asyncio.get_running_loop().call_later(self._rng.uniform(*GAP), call, *arguments)
@@ -75,7 +72,11 @@ class World:
     # ------------------------------------------------------------------ REST
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes, bytes]:
-        """Status, more headers, body."""
+        """Status, more headers, body; a path that begins with a venue's name is that one's."""
+        name, _, rest = path[1:].partition("/")
+        if name in self.others:
+            status, told = self.others[name].answer(method, f"/{rest}", decode(body or b"null"))
+            return status, b"", encode(told)
         if path == "/auth/api_key/login":
             headers = b"Set-Cookie: gravity=bench; Max-Age=86400\r\nX-Grvt-Account-Id: bench\r\n"
             return 200, headers, b'{"status":"success"}'
@@ -98,9 +99,9 @@ class World:
                 }  # fmt: skip
                 return [entry] if size else []
             case "/time":
-                return {"server_time": time.time_ns() // 10**6}  # noqa: TID251  (a venue's clock)
+                return {"server_time": now_ms()}
             case "/api/v1/time":
-                return time.time_ns() // 10**6  # noqa: TID251
+                return now_ms()
             case "/api/v1/depth":
                 return {**_DEPTH, "lastUpdateId": str(self._numbers["depth", ""])}
         return _READS.get(path)
@@ -126,7 +127,7 @@ class World:
             "timeInForce": order["timeInForce"],
             "reduceOnly": order.get("reduceOnly", False),
             "postOnly": False,
-            "createdAt": time.time_ns() // 10**6,  # noqa: TID251  (a venue's clock)
+            "createdAt": now_ms(),
         }
 
     def _after_hedge(self, order: dict[str, Any], id: str, price: str, quote: str) -> None:
@@ -140,6 +141,10 @@ class World:
             "t": int(id), "V": "RejectTaker", "y": False, "r": order.get("reduceOnly", False),
         }  # fmt: skip
         self._tell_backpack("account.orderUpdate", event)
+        self.hedged()
+
+    def hedged(self) -> None:
+        """What the quote's venue says last; the fill came before."""
         self._tell_grvt("v1.order", self._order("FILLED", self._filled))
 
     # ------------------------------------------------------------------ GRVT's sockets
@@ -229,7 +234,7 @@ class World:
     # ------------------------------------------------------------------ books
 
     def publish(self) -> None:
-        """Both books say that they are as they were, so that nobody thinks them old."""
+        """All books say that they are as they were, so that nobody thinks them old."""
         self._trades += 1
         bid, ask = [[BEST_BID, "5.0"]], [[BEST_ASK, "5.0"]]
         stamp, number = time.time_ns() // 1000, self._numbers["depth", ""] + 1  # noqa: TID251
@@ -243,10 +248,14 @@ class World:
         transport = self._grvt.get(f"v1.book.d/{selector}")
         if transport is not None:
             _send(transport, self._frame("v1.book.d", selector, _levels()))
+        for other in self.others.values():
+            other.publish()
         asyncio.get_running_loop().call_later(BOOK_SECONDS, self.publish)
 
     def gone(self, transport: WSTransport) -> None:
         """A client that left hears nothing any more."""
+        for other in self.others.values():
+            other.gone(transport)
         for heard in (self._grvt, self._backpack):
             for topic in [topic for topic, who in heard.items() if who is transport]:
                 del heard[topic]
@@ -323,19 +332,25 @@ def _result(id: int, method: str, result: dict[str, Any]) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "result": result, "id": id, "method": method}
 
 
-def _send(transport: WSTransport, frame: dict[str, Any]) -> None:
-    transport.send(WSMsgType.TEXT, encode(frame))
-
-
 # --------------------------------------------------------------------------- sockets
 
 
 class Listener(WSListener):
-    """One client of either venue."""
+    """One client of any venue; `opened` is told at once, where a venue wants to know."""
 
-    def __init__(self, world: World, hear: Callable[[WSTransport, dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        world: World,
+        hear: Callable[[WSTransport, dict[str, Any]], None],
+        opened: Callable[[WSTransport], None] | None = None,
+    ) -> None:
         self._world = world
         self._hear = hear
+        self._opened = opened
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        if self._opened is not None:
+            self._opened(transport)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type == WSMsgType.CLOSE:
@@ -362,7 +377,7 @@ class Http(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        if data.startswith(b"POST /api/v1/order "):
+        if data.startswith(ORDER_LINES):
             self._world.watch.came()
         self._buffer += data
         while (whole := request_length(self._buffer)) and len(self._buffer) >= whole:
@@ -424,8 +439,12 @@ async def _serve() -> None:
     world = World(Stopwatch())
 
     def greet(request: WSUpgradeRequest) -> Listener:
-        grvt = b"grvt" in request.path
-        return Listener(world, world.grvt_message if grvt else world.backpack_message)
+        path, _, _ = request.path.decode().partition("?")
+        name, _, topic = path[1:].partition("/")
+        if name in world.others:
+            venue = world.others[name]
+            return Listener(world, venue.hear, lambda client: venue.opened(client, f"/{topic}"))
+        return Listener(world, world.grvt_message if name == "grvt" else world.backpack_message)
 
     sockets = await ws_create_server(greet, "127.0.0.1", 0, enable_auto_pong=False)
     servers = [
@@ -438,6 +457,9 @@ async def _serve() -> None:
     grvt = dict.fromkeys(("edge", "trade", "market"), rest)
     grvt |= dict.fromkeys(("trade_ws", "market_ws"), f"{socket}/grvt")
     urls = {"grvt": grvt, "backpack": {"rest": rest, "ws": f"{socket}/backpack"}}
+    for name in world.others:
+        place = f"{socket}/{name}"
+        urls[name] = {"rest": f"{rest}/{name}", "ws": place, "ws_public": place}
     world.publish()
     say({"urls": urls, "relay": [feed, orders]})
     asked = iter(questions())

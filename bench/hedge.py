@@ -1,9 +1,10 @@
 """From a fill's frame to the hedge's bytes: how long, over how many hops, for how many calls.
 
 `hedge.fill_to_order` is the whole stack: the strategy's driver, both wrappers, ledger, journal,
-signature, REST. Venues are doubles in a process of their own; events come 1-3 ms apart, so that
-caches are as cold as in life. The floor is a raw relay that answers any bytes with ready bytes, in
-the same process as the client and asked in turn. Plain TCP for both.
+signature, REST or socket; the hedge is signed on the fill. Venues are doubles in a process of their
+own; events come 1-3 ms apart, so that caches are as cold as in life. The floor is a raw relay that
+answers any bytes with ready bytes, in the same process as the client and asked in turn. Plain TCP
+for both.
 
 `hedge.hops` counts, in that same client, what lies between the frame and the write. `hedge.calls`
 counts on the simulated venues, in simulated time, with their limits enforced.
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from bench.double_parts import ORDER_CALL, ORDER_LINES
 from bench.harness import ROUNDS, TRIES, Row, count, ratio_row, restless
 from bench.parties import COIN, credentials
 from bench.workers import Worker, questions, say, uncollected
@@ -39,7 +41,8 @@ from strategies.hedge import HedgeResult, Status, run_hedge
 
 PAIR = ("grvt", "backpack")
 EVENTS = 20  # a turn
-TARGET = 2.8  # a REST venue through aiohttp
+# pair -> target: a REST venue through aiohttp; two whose orders are signed on the Stark curve.
+PAIRS = {PAIR: 2.8, ("grvt", "extended"): 8.0, ("grvt", "paradex"): 8.0}
 TAIL_TARGET = 1.5
 HOP_TARGETS = {
     "tasks of the product": 1,
@@ -51,6 +54,7 @@ HOP_TARGETS = {
 }
 # Before Python 3.12 aiohttp writes a body in a task of its own, which costs a second turn.
 HOP_BOUNDS = {"loop turns": 2}
+Pair = tuple[str, str]
 CYCLES = 300
 # A decision that takes longer than this on a laptop is a fault of ours, whatever the venue does.
 DECISIONS, DECISION_TARGET = 500, 5.0
@@ -60,47 +64,69 @@ REST_A_FILL, SOCKET_A_QUOTE = 1, 1
 
 
 def fill_to_order() -> list[Row]:
-    """GRVT's fill to Backpack's order."""
-    with Worker("doubles") as venues, Worker("hedge", venues.ready, core=0) as worker:
+    """GRVT's fill to another venue's order."""
+    return [row for pair, target in PAIRS.items() for row in _fill_to_order(pair, target)]
+
+
+def _fill_to_order(venues_of: Pair, target: float) -> list[Row]:
+    with _processes(venues_of) as (venues, worker):
         for _ in range(TRIES):
             times = _turns(venues, worker)
             noisy = restless([statistics.median(turn) for turn in times["relay"]])
             if not noisy:
                 break
     middles = {name: [statistics.median(turn) for turn in turns] for name, turns in times.items()}
-    name, pair = "hedge.fill_to_order", "-".join(PAIR)
+    name, pair = "hedge.fill_to_order", "-".join(venues_of)
     every = sorted(seconds for turn in times["hedge"] for seconds in turn)
     tail = every[int(len(every) * 0.9)] / statistics.median(every)
     return [
-        ratio_row(name, pair, middles["hedge"], middles["relay"], TARGET, noisy),
+        ratio_row(name, pair, middles["hedge"], middles["relay"], target, noisy),
         Row(name, f"{pair}: p90", round(tail, 2), "x own p50", TAIL_TARGET, noisy=noisy),
     ]
 
 
 def hops() -> list[Row]:
     """The most of ten fills."""
-    with Worker("doubles") as venues, Worker("hedge", venues.ready, core=0) as worker:
+    return [row for pair in PAIRS for row in _hops_of(pair)]
+
+
+def _hops_of(pair: Pair) -> list[Row]:
+    with _processes(pair) as (_, worker):
         found = worker.ask("hops", 10)
     if found.pop("fills") < 10:
         raise RuntimeError("hedge.hops: a fill was not followed to its order")
+    name, where = "hedge.hops", "-".join(pair)
     return [
-        count("hedge.hops", what, most, HOP_TARGETS.get(what), "a hedge", HOP_BOUNDS.get(what))
+        count(
+            name, f"{where}: {what}", most, HOP_TARGETS.get(what), "a hedge", HOP_BOUNDS.get(what)
+        )
         for what, most in found.items()
     ]
 
 
 def decision() -> list[Row]:
     """Inside the client: from the fill's frame to the hedge's bytes, events 1-3 ms apart."""
-    with Worker("doubles") as venues, Worker("hedge", venues.ready, core=0) as worker:
+    return [row for pair in PAIRS for row in _decision_of(pair)]
+
+
+def _decision_of(pair: Pair) -> list[Row]:
+    with _processes(pair) as (_, worker):
         taken = sorted(seconds * 1000 for seconds in worker.ask("decision", DECISIONS))
     if len(taken) < DECISIONS:
         raise RuntimeError("hedge.decision: a fill was not followed to its order")
-    name, pair = "hedge.decision", "-".join(PAIR)
+    name, where = "hedge.decision", "-".join(pair)
     p99 = taken[int(len(taken) * 0.99)]
     return [
-        Row(name, f"{pair}: p50", round(statistics.median(taken), 3), "ms"),
-        Row(name, f"{pair}: p99", round(p99, 3), "ms", DECISION_TARGET),
+        Row(name, f"{where}: p50", round(statistics.median(taken), 3), "ms"),
+        Row(name, f"{where}: p99", round(p99, 3), "ms", DECISION_TARGET),
     ]
+
+
+@contextmanager
+def _processes(pair: Pair) -> Iterator[tuple[Worker, Worker]]:
+    """The venues', and the client's that hedges on two of them."""
+    with Worker("doubles") as venues, Worker("hedge", venues.ready, pair, core=0) as worker:
+        yield venues, worker
 
 
 def _turns(venues: Worker, worker: Worker) -> dict[str, list[list[float]]]:
@@ -118,11 +144,11 @@ def _turns(venues: Worker, worker: Worker) -> dict[str, list[list[float]]]:
 # --------------------------------------------------------------------------- the client's process
 
 
-def client(doubles: dict[str, Any]) -> None:
+def client(doubles: dict[str, Any], pair: list[str]) -> None:
     """The worker."""
     logging.getLogger("mpdex.hedge").propagate = False  # its words are in the run's own log
     with asyncio.Runner() as runner, tempfile.TemporaryDirectory() as folder:
-        dexes = [runner.run(_opened(venue, doubles["urls"][venue])) for venue in PAIR]
+        dexes = [runner.run(_opened(venue, doubles["urls"][venue])) for venue in pair]
         relay = runner.run(_relay(*doubles["relay"]))
         cold = Path(folder), 0.001
         say("ready")
@@ -152,10 +178,10 @@ async def _opened(venue: str, urls: dict[str, str]) -> Any:
     return await wide(**credentials(venue), endpoints=urls).init()
 
 
-def _config(iterations: int, folder: Path, **more: Any) -> HedgeConfig:
+def _config(dexes: list[Any], iterations: int, folder: Path, **more: Any) -> HedgeConfig:
     return HedgeConfig(
-        primary=PAIR[0],
-        hedge=PAIR[1],
+        primary=dexes[0].name,
+        hedge=dexes[1].name,
         ticker=COIN,
         size=Decimal("0.05"),
         iterations=iterations,
@@ -171,7 +197,7 @@ async def hedge_once(
     dexes: list[Any], iterations: int, folder: Path, cool_down: float = 0.2
 ) -> None:
     """A run of the strategy to its end, which must be a good one."""
-    config = _config(iterations, folder, cool_down=cool_down)
+    config = _config(dexes, iterations, folder, cool_down=cool_down)
     clock = SystemClock()
     result = await run_hedge(config, *dexes, clock=clock, rng=random.Random(1))
     if result.exit_code:
@@ -254,60 +280,69 @@ class _Path:
 
 
 @contextmanager
-def _timed() -> Iterator[list[float]]:
-    """Seconds from each fill's frame to the first bytes of its hedge."""
+def _followed(began: Callable[[], object], ended: Callable[[], object]) -> Iterator[None]:
+    """A fill's frame is seen where it is decoded, its hedge where it is handed to a socket."""
     from asyncio import selector_events
 
+    from mpdex.utils.socket.picows_engine import PicowsSocket
     from wrappers.grvt_ws_client import GrvtTradeStream
 
-    sockets: Any = vars(selector_events)["_SelectorSocketTransport"]
-    decode, write = GrvtTradeStream.decode, sockets.write
-    began: list[float] = []
-    taken: list[float] = []
+    plain: Any = vars(selector_events)["_SelectorSocketTransport"]
+    decode, write, send = GrvtTradeStream.decode, plain.write, PicowsSocket.send
+    call = ORDER_CALL.encode()
 
     def seen(self: Any, frame: bytes) -> Any:
         if frame.startswith(b'{"stream":"v1.fill"'):
-            began.append(time.perf_counter())
+            began()
         return decode(self, frame)
 
     def written(self: Any, data: bytes) -> None:
-        if began and bytes(data[:20]).startswith(b"POST /api/v1/order"):
-            taken.append(time.perf_counter() - began.pop())
+        if bytes(data[:40]).startswith(ORDER_LINES):
+            ended()
         write(self, data)
 
-    with patch.object(GrvtTradeStream, "decode", seen), patch.object(sockets, "write", written):
+    def sent(self: Any, data: bytes) -> None:
+        if call in data[:60]:
+            ended()
+        send(self, data)
+
+    with (
+        patch.object(GrvtTradeStream, "decode", seen),
+        patch.object(plain, "write", written),
+        patch.object(PicowsSocket, "send", sent),
+    ):
+        yield
+
+
+@contextmanager
+def _timed() -> Iterator[list[float]]:
+    """Seconds from each fill's frame to the first bytes of its hedge."""
+    began: list[float] = []
+    taken: list[float] = []
+
+    def end() -> None:
+        if began:
+            taken.append(time.perf_counter() - began.pop())
+
+    with _followed(lambda: began.append(time.perf_counter()), end):
         yield taken
 
 
 @contextmanager
 def _hops() -> Iterator[dict[str, int]]:
-    """Wraps the loop's own doors; a frame is seen where it is decoded, a write in the socket."""
-    from asyncio import base_events, selector_events
-
-    from wrappers.grvt_ws_client import GrvtTradeStream
+    """Wraps the loop's own doors."""
+    from asyncio import base_events
 
     path = _Path()
     loops: Any = base_events.BaseEventLoop
-    sockets: Any = vars(selector_events)["_SelectorSocketTransport"]
     wait_for = asyncio.wait_for  # noqa: TID251  (to count it)
-    decode, write, create = GrvtTradeStream.decode, sockets.write, loops.create_task
-
-    def seen(self: Any, frame: bytes) -> Any:
-        if frame.startswith(b'{"stream":"v1.fill"'):
-            path.begin()
-        return decode(self, frame)
-
-    def written(self: Any, data: bytes) -> None:
-        if bytes(data[:20]).startswith(b"POST /api/v1/order"):
-            path.end()
-        write(self, data)
+    create = loops.create_task
 
     def created(self: Any, work: Any, **named: Any) -> Any:
         return path.task(self, work, **named)
 
     with (
-        patch.object(GrvtTradeStream, "decode", seen),
-        patch.object(sockets, "write", written),
+        _followed(path.begin, path.end),
         patch.object(loops, "create_task", created),
         patch.object(loops, "_run_once", path.counting("loop turns", loops._run_once)),
         patch.object(
@@ -448,7 +483,7 @@ async def _cycles(cycles: int, folder: Path) -> Spent:
                     seen.append((world.clock.monotonic(), world.counts.copy()))
 
             result = await run_hedge(
-                _config(cycles, folder),
+                _config(dexes, cycles, folder),
                 *dexes,
                 clock=world.clock,
                 rng=random.Random(1),

@@ -10,6 +10,7 @@ rule that is no longer written as this file has it.
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -150,7 +151,16 @@ def _shared() -> Path:
     return Path(os.environ.get("MPDEX_SHARED", ROOT.parent / "shared"))
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
+    known = [mutant.rule for mutant in MUTANTS]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    told = "of a mutant: " + ", ".join(f'"{rule}"' for rule in known) + "; all without one"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=told)
+    names = parser.parse_args(arguments).names
+    if unknown := sorted(set(names) - set(known)):
+        parser.error(f"there is no mutant {', '.join(unknown)}")
     chosen = [mutant for mutant in MUTANTS if not names or mutant.rule in names]
     if _play(ROOT, "-k", " or ".join(mutant.scenarios for mutant in chosen)) != 0:
         sys.stdout.write("these scenarios do not pass as things stand\n")
@@ -161,7 +171,7 @@ def main(names: list[str]) -> int:
         survived += not found
         sys.stdout.write(f"{mutant.rule}: {'caught' if found else 'SURVIVED'}\n")
         sys.stdout.flush()
-    return int(bool(survived) or not chosen)
+    return int(bool(survived))
 
 
 if __name__ == "__main__":
