@@ -481,6 +481,8 @@ def test_leverage_that_was_set_before_is_no_failure() -> None:
         ({"wallet_private_key": "0xnone"}, UsageError, "wallet_private_key is wrong"),
         ({"wallet_private_key": "0Ol", "chain": "solana"}, UsageError, "is wrong"),
         ({"token": TOKEN, "request_private_key": "0Ol"}, UsageError, "is wrong"),
+        ({"token": "a\nb", "request_private_key": SEED}, UsageError, "token has letters"),
+        ({"token": "aé.b", "request_private_key": SEED}, UsageError, "token has letters"),
     ],
 )
 def test_keys_that_are_none(keys: dict[str, str], error: type[UsageError], words: str) -> None:

@@ -763,6 +763,10 @@ def test_keys_are_checked_before_anything_is_sent() -> None:
     with pytest.raises(UsageError, match="wallet_private_key is wrong") as caught:
         wrong.continue_login(answer(200, b"sign this"), begun, 0)
     assert "zz" not in str(caught.value)
+    for broken in ("two\nlines", "two\r\nlines", "two words", "one;more", "not-ascii-é"):
+        with pytest.raises(UsageError, match="vr_token has letters that no key has") as caught:
+            keyed(vr_token=broken)
+        assert broken not in str(caught.value)
     assert SECRET[2:] not in repr(keyed(wallet_private_key=SECRET)._auth)
 
 

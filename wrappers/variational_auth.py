@@ -23,6 +23,7 @@ from mpdex.errors import AuthError, MissingCredentials, SessionEnded, TransportE
 from mpdex.types import Challenge, Request, Session, WalletProof
 from mpdex.utils.cookies import find_cookies
 from mpdex.utils.login_answers import granted, token_expires_ms
+from mpdex.utils.signing import own_header, own_signer
 
 if TYPE_CHECKING:
     from mpdex.utils.signing.eip712 import EvmSigner
@@ -51,12 +52,12 @@ class VariationalAuth:
     Args:
         keys: `wallet_address`, and perhaps `vr_token` or `wallet_private_key`.
 
-    Raises: UsageError: not an address.
+    Raises: UsageError: not an address, or a token that no header can carry.
     """
 
     def __init__(self, keys: Mapping[str, str]) -> None:
         self._given = keys["wallet_address"].strip()
-        self._token = (keys.get("vr_token") or "").strip()
+        self._token = own_header(keys.get("vr_token") or "", "vr_token", VENUE)
         self._secret = keys.get("wallet_private_key")
         if not _ADDRESS.fullmatch(self._given):
             raise UsageError("wallet_address is not 0x and 40 hexadecimal digits", venue=VENUE)
@@ -123,7 +124,6 @@ class VariationalAuth:
 
     @cached_property
     def _signer(self) -> EvmSigner:
-        from mpdex.utils.signing import own_signer
         from mpdex.utils.signing.eip712 import EvmSigner
 
         assert self._secret, "asked for by whoever has seen it"
