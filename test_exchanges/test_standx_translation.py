@@ -445,6 +445,23 @@ def test_refusals(status: int, message: str, request_: Request, kind: type[Excep
         assert (error.venue, error.raw) == ("standx", body)
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "400", OrderRejected),
+        (403, "FORBIDDEN", AuthError),
+        (400, 10013, OrderRejected),
+        (200, 10013, OutcomeUnknown),
+        (200, "FAILED", OrderRejected),
+        (502, "FAILED", OutcomeUnknown),
+    ],
+)
+def test_a_code_that_is_no_status(status: int, code: Any, kind: type[MpdexError]) -> None:
+    error = VENUE.decode_error(status, {"code": code, "message": "something new"}, PLACE)
+    assert type(error) is kind
+    assert not isinstance(error, VenueError) or error.code == str(code)
+
+
 def test_words_without_a_status() -> None:
     assert VENUE.decode_reason("ALO order rejected") is PostOnlyWouldCross
     assert VENUE.decode_reason("balance not enough") is InsufficientMargin
@@ -879,17 +896,32 @@ def test_a_session_has_no_key_in_its_text_or_in_what_is_compared() -> None:
     assert [f.name for f in fields(Session)] == ["headers", "expires_ms", "key"]
 
 
+@traded
+async def test_the_first_answer_is_known_in_whichever_field_it_has_its_word(
+    world: Running, dex: Any
+) -> None:
+    """Taken for the last one, it would leave a refusal after it untold."""
+    first = [{"status": "accepted"}, {"message": "accepted"}, {"message": "Order accepted"}]
+    for said in first:
+        stream, request = StandxOrdersClient(), named_request("r")
+        stream.encode_call(request, 7)
+        told = msgspec.json.encode({"code": 0, **said, "request_id": "r"})
+        assert list(stream.decode(told)) == [], said
+        (event,) = stream.decode(b'{"code":400,"message":"alo order rejected","request_id":"r"}')
+        assert isinstance(event, OrderUpdate), said
+        stream._on_down("over", was_open=False)
+
+
+def named_request(name: str) -> Request:
+    """A post-only order as it is about to be written."""
+    headers = {"x-request-id": name, "x-request-timestamp": "1", "x-request-signature": "s"}
+    return replace(sealed(encoded(price=D(3000), post_only=True)), headers=headers)
+
+
 def test_a_refusal_that_nobody_waits_for_is_the_orders_end() -> None:
     """The row that a late refusal makes of what was asked for."""
     stream = StandxOrdersClient()
-    request = replace(
-        sealed(encoded(price=D(3000), post_only=True)),
-        headers={
-            "x-request-id": "r",
-            "x-request-timestamp": "1",
-            "x-request-signature": "s",
-        },
-    )
+    request = named_request("r")
     sent = json.loads(stream.encode_call(request, 7))
     assert (sent["method"], sent["request_id"]) == ("order:new", "r")
     assert sent["params"].encode() == request.body

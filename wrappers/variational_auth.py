@@ -19,7 +19,14 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from mpdex.errors import AuthError, MissingCredentials, SessionEnded, TransportError, UsageError
+from mpdex.errors import (
+    AuthError,
+    MissingCredentials,
+    ProtocolError,
+    SessionEnded,
+    TransportError,
+    UsageError,
+)
 from mpdex.types import Challenge, Request, Session, WalletProof
 from mpdex.utils.cookies import find_cookies
 from mpdex.utils.login_answers import granted, token_expires_ms
@@ -39,7 +46,10 @@ BROWSER: Final[Mapping[str, str]] = {"Accept": "*/*", "Content-Type": "applicati
 
 _LIFE_MS = 604_800_000
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+GONE: Final = (404, 405, 410)  # statuses that say that a call is not there any more
 _MITIGATED, _CHALLENGED = "cf-mitigated", (403, 503)
+# Pages, and the one line that Cloudflare has instead of a page.
+_OF_THE_WALL = ("<!doctype", "<html", "error code: 1")
 _WALL = (
     "Cloudflare asks for a browser (a challenge, not a refusal of your keys); it does so to "
     "addresses of data centers: use another network, or --proxy"
@@ -95,9 +105,12 @@ class VariationalAuth:
     def go_on(self, answer: Answer, request: Request, now_ms: int) -> Request | Session:
         """What follows an answer: the next request, or the session.
 
-        Raises: AuthError; MissingCredentials where a person has to sign; TransportError.
+        Raises: AuthError; MissingCredentials where a person has to sign; TransportError;
+            ProtocolError: there is no such call any more.
         """
         check_wall(answer.status, answer.headers, answer.body, request)
+        if answer.status in GONE:
+            raise ProtocolError(f"HTTP {answer.status}", venue=VENUE, request=str(request))
         if request.path == ME:
             return self._proven(answer)
         if request.path == TEXT:
@@ -192,7 +205,7 @@ def walled(status: int, headers: Mapping[str, str]) -> bool:
 
 def is_page(body: bytes | str) -> bool:
     start = body[:200] if isinstance(body, str) else body[:200].decode(errors="replace")
-    return start.lstrip().lower().startswith(("<!doctype", "<html"))
+    return start.lstrip().lower().startswith(_OF_THE_WALL)
 
 
 def challenged(request: Request) -> TransportError:
