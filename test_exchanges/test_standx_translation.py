@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 from base58 import b58encode
+from core.ws_double import PONG, Peer, Server, virtually
 from nacl.signing import SigningKey, VerifyKey
 
 from mpdex.dex.requests import sealed
@@ -64,8 +65,10 @@ from mpdex.types import (
     TimeInForce,
     Topic,
 )
+from mpdex.utils.clock import SystemClock
 from mpdex.utils.orderbook import Book
 from mpdex.utils.rest import Answer
+from mpdex.utils.session import SessionKeeper
 from mpdex.utils.signing.base58 import decode_base58, encode_base58
 from mpdex.utils.virtual_loop import run_virtual
 from wrappers.standx import StandxExchange
@@ -691,6 +694,61 @@ def test_no_stream_pings_or_waits_for_words_and_server_pings_tell_that_it_lives(
         assert stream.RECV_TIMEOUT is None
         assert stream.patience() == 35.0
         assert stream(keys={}).handshake_headers() == {}
+
+
+class Quiet:
+    """The other end: lets in whoever signs in, pings as the venue does, notes what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[int, bytes]] = []
+
+    async def __call__(self, peer: Peer) -> None:
+        _, payload = await peer.receive()
+        asked = json.loads(payload)
+        if "auth" in asked:
+            peer.send(frame("auth", {"code": 0, "message": "success"}))
+        elif "request_id" in asked:
+            peer.send(json.dumps({"code": 0, "request_id": asked["request_id"]}))
+        async with asyncio.TaskGroup() as group:
+            pinging = group.create_task(self._ping(peer))
+            await self._listen(peer)
+            pinging.cancel()
+
+    async def _ping(self, peer: Peer) -> None:
+        while True:
+            await asyncio.sleep(10)
+            peer.send(b"", 9)
+
+    async def _listen(self, peer: Peer) -> None:
+        try:
+            while True:
+                self.heard.append(await peer.receive())
+        except asyncio.IncompleteReadError:
+            return
+
+
+@pytest.mark.parametrize("engine", ["picows", "websockets"])
+@pytest.mark.parametrize("kind", StandxExchange.streams(), ids=lambda kind: kind.__name__)
+@virtually
+async def test_nothing_is_said_on_a_silent_socket_but_pongs(kind: Any, engine: Any) -> None:
+    """For an hour, by either engine: no ping in a text, and no ping of the protocol either."""
+
+    async def login() -> Session:
+        return Session({"Authorization": f"Bearer {TOKEN}"})
+
+    quiet = Quiet()
+    async with Server(quiet) as server:
+        keeper = SessionKeeper(login, clock=SystemClock()) if kind.PRIVATE else None
+        stream = kind(url=server.url, engine=engine, session=keeper)
+        await stream.connect()
+        if not kind.PRIVATE:
+            await stream.subscribe(Topic("book", "ETH-USD"))
+        await asyncio.sleep(3600)
+        assert stream.connected
+        assert stream.generation == 1
+        assert {opcode for opcode, _ in quiet.heard} == {PONG}
+        assert len(quiet.heard) >= 359
+        await stream.close()
 
 
 # --------------------------------------------------------------------------- with the venue
