@@ -70,6 +70,7 @@ from mpdex.utils.orderbook import Book
 from mpdex.utils.rest import Answer
 from mpdex.utils.session import SessionKeeper
 from mpdex.utils.signing.base58 import decode_base58, encode_base58
+from mpdex.utils.throttle import Throttle
 from mpdex.utils.virtual_loop import run_virtual
 from wrappers.standx import StandxExchange
 from wrappers.standx_auth import RequestIds, SignIn, StandxAuth, request_signer
@@ -694,6 +695,20 @@ def test_no_stream_pings_or_waits_for_words_and_server_pings_tell_that_it_lives(
         assert stream.RECV_TIMEOUT is None
         assert stream.patience() == 35.0
         assert stream(keys={}).handshake_headers() == {}
+        assert stream.MAX_AGE == 86_400, "the venue closes then; we come before it"
+
+
+def test_an_account_has_twenty_requests_at_once_and_some_of_them_are_for_hedges() -> None:
+    def granted(request: Request, lane: Lane) -> int:
+        throttle = Throttle(StandxExchange.SPEC.limits, clock=SystemClock())
+        asked = (throttle.try_acquire(request.scope, request.weight, lane) for _ in range(99))
+        return sum(asked)
+
+    asked = VENUE.encode_positions(None)
+    assert isinstance(asked, Request)
+    assert granted(asked, Lane.QUERY) == 14
+    assert granted(encoded(price=D(3000)), Lane.HEDGE) == 20
+    assert granted(VENUE.encode_mark(MARKET), Lane.HEDGE) == 25
 
 
 class Quiet:
@@ -884,6 +899,22 @@ async def test_token_and_key_are_replaced_together_everywhere(world: Running, de
     await resting(dex)
     await dex.update_leverage("ETH-USD", 5)
     assert world.counts["standx", "ws", "place"] == 2
+
+
+@traded
+async def test_a_call_is_signed_with_the_key_that_its_socket_was_opened_with(
+    world: Running, dex: Any
+) -> None:
+    """Also where there is a newer pair, which REST has and the socket not yet."""
+    await resting(dex)
+    older = dex._pair
+    dex._pair = replace(older, key=request_signer(SEED))
+    placed = await resting(dex)
+    assert placed["raw"]["message"] == "success"
+    signed_in = world.counts["standx", "rest", "auth"]
+    await dex.update_leverage("ETH-USD", 5)
+    assert world.counts["standx", "rest", "auth"] > signed_in, "what is no pair is made anew"
+    assert dex._pair is dex._session.current
 
 
 @traded

@@ -200,6 +200,21 @@ class TestVariational(VenueConformance):
         assert (ended["status"], stage.net()) == (OrderStatus.FILLED, placed["size"])
         assert ended["average_price"] <= placed["price"]
 
+    @pytest.mark.parametrize("body", [b"null", b""])
+    @staged()
+    async def test_a_cancel_is_answered_with_nothing(self, stage: Stage, body: bytes) -> None:
+        dex = await stage.open()
+        placed = await stage.rest(dex)
+        answer(stage, "POST", "/orders/cancel", body)
+        assert await dex.cancel_order(stage.symbol, placed["id"]) is None
+
+    @staged()
+    async def test_an_order_is_not_answered_with_nothing(self, stage: Stage) -> None:
+        dex = await stage.open()
+        answer(stage, "POST", "/orders/new/market", b"")
+        with pytest.raises(OutcomeUnknown):
+            await dex.create_order(stage.symbol, "buy", stage.unit)
+
     @staged()
     async def test_more_open_orders_than_a_page_holds_are_all_listed(self, stage: Stage) -> None:
         dex = await stage.open()
