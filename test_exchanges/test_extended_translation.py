@@ -53,8 +53,10 @@ from mpdex.types import (
     TimeInForce,
     Topic,
 )
+from mpdex.utils.clock import SystemClock
 from mpdex.utils.orderbook import Book
 from mpdex.utils.signing.stark import poseidon_many, short_string, starknet_keccak
+from mpdex.utils.throttle import Throttle
 from wrappers.extended import IMMEDIATE_MS, RESTING_MS, ExtendedExchange, fee_cap
 from wrappers.extended_auth import (
     MAINNET,
@@ -810,6 +812,15 @@ async def test_everything_names_a_user_agent(engine: str) -> None:
             await dex.close()
         assert len(told) > 8
         assert {headers.get("user-agent") for headers in told} == {"mpdex"}
+
+
+def test_an_address_has_a_thousand_requests_a_minute() -> None:
+    for request in (QUERY, VENUE.encode_mark(ETH), VENUE.encode_cancel_all(ETH)):
+        throttle = Throttle(ExtendedExchange.SPEC.limits, clock=SystemClock())
+        asked = (
+            throttle.try_acquire(request.scope, request.weight, Lane.HEDGE) for _ in range(2000)
+        )
+        assert sum(asked) == 1000
 
 
 @virtually

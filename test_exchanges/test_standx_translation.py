@@ -918,6 +918,20 @@ async def test_a_call_is_signed_with_the_key_that_its_socket_was_opened_with(
 
 
 @traded
+async def test_numbers_of_positions_begin_anew_with_each_connection(
+    world: Running, dex: Any
+) -> None:
+    [account] = [s for s in dex._account_streams() if isinstance(s, StandxAccountClient)]
+    heard: list[Any] = []
+    account.listeners.append(heard.append)
+    account._position_seq = 10**6  # of a long connection
+    account.renew("its day is over")
+    await until(lambda: account.connected and account.generation == 2)
+    await dex.create_order("ETH-USD", "buy", "0.01")
+    await until(lambda: [event for event in heard if isinstance(event, PositionUpdate)])
+
+
+@traded
 async def test_an_old_session_is_renewed_before_its_end(world: Running, dex: Any) -> None:
     before = dex._session.current
     await dex.freshen()

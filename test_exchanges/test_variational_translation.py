@@ -798,6 +798,7 @@ def test_headers_ask_for_no_json_and_come_from_the_page(
 def test_it_is_the_taker_of_a_hedge_and_nothing_else() -> None:
     spec = VariationalExchange.SPEC
     assert spec.fragile
+    assert spec.keeps_session, "a person signs in, once a week"
     assert spec.indicative_books
     assert spec.canary == "weak"
     assert spec.impersonates == "chrome"
