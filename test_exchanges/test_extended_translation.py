@@ -35,6 +35,7 @@ from mpdex.errors import (
     UsageError,
     VenueError,
 )
+from mpdex.sim.run import start
 from mpdex.types import (
     BboUpdate,
     BookUpdate,
@@ -52,8 +53,10 @@ from mpdex.types import (
     TimeInForce,
     Topic,
 )
+from mpdex.utils.clock import SystemClock
 from mpdex.utils.orderbook import Book
 from mpdex.utils.signing.stark import poseidon_many, short_string, starknet_keccak
+from mpdex.utils.throttle import Throttle
 from wrappers.extended import IMMEDIATE_MS, RESTING_MS, ExtendedExchange, fee_cap
 from wrappers.extended_auth import (
     MAINNET,
@@ -782,6 +785,42 @@ async def test_each_topic_has_a_socket_of_its_own() -> None:
             assert peers[0].headers["user-agent"] == "mpdex"
             assert "x-api-key" not in peers[0].headers
         await dex.close()
+
+
+@pytest.mark.parametrize("engine", ["picows", "websockets"])
+@virtually
+async def test_everything_names_a_user_agent(engine: str) -> None:
+    """The venue refuses whoever does not, keys or none, by REST and by either engine's upgrade."""
+    async with await start(["extended"], coins=("ETH",)) as world:
+        told: list[dict[str, str]] = []
+        told_by = world.server.hosts["extended"].arrivals
+        told_by.append(lambda _venue, _op, request: told.append(dict(request.headers)))
+        keys = world.credentials["extended"]
+        for options in ({"read_only": True}, keys):
+            dex = ExtendedExchange(
+                endpoints=world.endpoints["extended"], clock=world.clock, engine=engine, **options
+            )
+            await dex.init()
+            await dex.get_mark_price("ETH-USD")
+            await dex.get_funding_rate("ETH-USD")
+            await dex.start_streams([Topic("book", "ETH-USD"), Topic("mark", "ETH-USD")])
+            if not dex.read_only:
+                await dex.start_streams([Topic("orders")])
+                await dex.create_order("ETH-USD", "buy", "0.1", "2500", "limit")
+                await dex.cancel_orders("ETH-USD")
+                await dex.update_leverage("ETH-USD", 5)
+            await dex.close()
+        assert len(told) > 8
+        assert {headers.get("user-agent") for headers in told} == {"mpdex"}
+
+
+def test_an_address_has_a_thousand_requests_a_minute() -> None:
+    for request in (QUERY, VENUE.encode_mark(ETH), VENUE.encode_cancel_all(ETH)):
+        throttle = Throttle(ExtendedExchange.SPEC.limits, clock=SystemClock())
+        asked = (
+            throttle.try_acquire(request.scope, request.weight, Lane.HEDGE) for _ in range(2000)
+        )
+        assert sum(asked) == 1000
 
 
 @virtually

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 from base58 import b58encode
+from core.ws_double import PONG, Peer, Server, virtually
 from nacl.signing import SigningKey, VerifyKey
 
 from mpdex.dex.requests import sealed
@@ -64,9 +65,12 @@ from mpdex.types import (
     TimeInForce,
     Topic,
 )
+from mpdex.utils.clock import SystemClock
 from mpdex.utils.orderbook import Book
 from mpdex.utils.rest import Answer
+from mpdex.utils.session import SessionKeeper
 from mpdex.utils.signing.base58 import decode_base58, encode_base58
+from mpdex.utils.throttle import Throttle
 from mpdex.utils.virtual_loop import run_virtual
 from wrappers.standx import StandxExchange
 from wrappers.standx_auth import RequestIds, SignIn, StandxAuth, request_signer
@@ -445,6 +449,23 @@ def test_refusals(status: int, message: str, request_: Request, kind: type[Excep
         assert (error.venue, error.raw) == ("standx", body)
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "400", OrderRejected),
+        (403, "FORBIDDEN", AuthError),
+        (400, 10013, OrderRejected),
+        (200, 10013, OutcomeUnknown),
+        (200, "FAILED", OrderRejected),
+        (502, "FAILED", OutcomeUnknown),
+    ],
+)
+def test_a_code_that_is_no_status(status: int, code: Any, kind: type[MpdexError]) -> None:
+    error = VENUE.decode_error(status, {"code": code, "message": "something new"}, PLACE)
+    assert type(error) is kind
+    assert not isinstance(error, VenueError) or error.code == str(code)
+
+
 def test_words_without_a_status() -> None:
     assert VENUE.decode_reason("ALO order rejected") is PostOnlyWouldCross
     assert VENUE.decode_reason("balance not enough") is InsufficientMargin
@@ -481,6 +502,8 @@ def test_leverage_that_was_set_before_is_no_failure() -> None:
         ({"wallet_private_key": "0xnone"}, UsageError, "wallet_private_key is wrong"),
         ({"wallet_private_key": "0Ol", "chain": "solana"}, UsageError, "is wrong"),
         ({"token": TOKEN, "request_private_key": "0Ol"}, UsageError, "is wrong"),
+        ({"token": "a\nb", "request_private_key": SEED}, UsageError, "token has letters"),
+        ({"token": "aé.b", "request_private_key": SEED}, UsageError, "token has letters"),
     ],
 )
 def test_keys_that_are_none(keys: dict[str, str], error: type[UsageError], words: str) -> None:
@@ -672,6 +695,75 @@ def test_no_stream_pings_or_waits_for_words_and_server_pings_tell_that_it_lives(
         assert stream.RECV_TIMEOUT is None
         assert stream.patience() == 35.0
         assert stream(keys={}).handshake_headers() == {}
+        assert stream.MAX_AGE == 86_400, "the venue closes then; we come before it"
+
+
+def test_an_account_has_twenty_requests_at_once_and_some_of_them_are_for_hedges() -> None:
+    def granted(request: Request, lane: Lane) -> int:
+        throttle = Throttle(StandxExchange.SPEC.limits, clock=SystemClock())
+        asked = (throttle.try_acquire(request.scope, request.weight, lane) for _ in range(99))
+        return sum(asked)
+
+    asked = VENUE.encode_positions(None)
+    assert isinstance(asked, Request)
+    assert granted(asked, Lane.QUERY) == 14
+    assert granted(encoded(price=D(3000)), Lane.HEDGE) == 20
+    assert granted(VENUE.encode_mark(MARKET), Lane.HEDGE) == 25
+
+
+class Quiet:
+    """The other end: lets in whoever signs in, pings as the venue does, notes what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[int, bytes]] = []
+
+    async def __call__(self, peer: Peer) -> None:
+        _, payload = await peer.receive()
+        asked = json.loads(payload)
+        if "auth" in asked:
+            peer.send(frame("auth", {"code": 0, "message": "success"}))
+        elif "request_id" in asked:
+            peer.send(json.dumps({"code": 0, "request_id": asked["request_id"]}))
+        async with asyncio.TaskGroup() as group:
+            pinging = group.create_task(self._ping(peer))
+            await self._listen(peer)
+            pinging.cancel()
+
+    async def _ping(self, peer: Peer) -> None:
+        while True:
+            await asyncio.sleep(10)
+            peer.send(b"", 9)
+
+    async def _listen(self, peer: Peer) -> None:
+        try:
+            while True:
+                self.heard.append(await peer.receive())
+        except asyncio.IncompleteReadError:
+            return
+
+
+@pytest.mark.parametrize("engine", ["picows", "websockets"])
+@pytest.mark.parametrize("kind", StandxExchange.streams(), ids=lambda kind: kind.__name__)
+@virtually
+async def test_nothing_is_said_on_a_silent_socket_but_pongs(kind: Any, engine: Any) -> None:
+    """For an hour, by either engine: no ping in a text, and no ping of the protocol either."""
+
+    async def login() -> Session:
+        return Session({"Authorization": f"Bearer {TOKEN}"})
+
+    quiet = Quiet()
+    async with Server(quiet) as server:
+        keeper = SessionKeeper(login, clock=SystemClock()) if kind.PRIVATE else None
+        stream = kind(url=server.url, engine=engine, session=keeper)
+        await stream.connect()
+        if not kind.PRIVATE:
+            await stream.subscribe(Topic("book", "ETH-USD"))
+        await asyncio.sleep(3600)
+        assert stream.connected
+        assert stream.generation == 1
+        assert {opcode for opcode, _ in quiet.heard} == {PONG}
+        assert len(quiet.heard) >= 359
+        await stream.close()
 
 
 # --------------------------------------------------------------------------- with the venue
@@ -810,6 +902,36 @@ async def test_token_and_key_are_replaced_together_everywhere(world: Running, de
 
 
 @traded
+async def test_a_call_is_signed_with_the_key_that_its_socket_was_opened_with(
+    world: Running, dex: Any
+) -> None:
+    """Also where there is a newer pair, which REST has and the socket not yet."""
+    await resting(dex)
+    older = dex._pair
+    dex._pair = replace(older, key=request_signer(SEED))
+    placed = await resting(dex)
+    assert placed["raw"]["message"] == "success"
+    signed_in = world.counts["standx", "rest", "auth"]
+    await dex.update_leverage("ETH-USD", 5)
+    assert world.counts["standx", "rest", "auth"] > signed_in, "what is no pair is made anew"
+    assert dex._pair is dex._session.current
+
+
+@traded
+async def test_numbers_of_positions_begin_anew_with_each_connection(
+    world: Running, dex: Any
+) -> None:
+    [account] = [s for s in dex._account_streams() if isinstance(s, StandxAccountClient)]
+    heard: list[Any] = []
+    account.listeners.append(heard.append)
+    account._position_seq = 10**6  # of a long connection
+    account.renew("its day is over")
+    await until(lambda: account.connected and account.generation == 2)
+    await dex.create_order("ETH-USD", "buy", "0.01")
+    await until(lambda: [event for event in heard if isinstance(event, PositionUpdate)])
+
+
+@traded
 async def test_an_old_session_is_renewed_before_its_end(world: Running, dex: Any) -> None:
     before = dex._session.current
     await dex.freshen()
@@ -877,17 +999,32 @@ def test_a_session_has_no_key_in_its_text_or_in_what_is_compared() -> None:
     assert [f.name for f in fields(Session)] == ["headers", "expires_ms", "key"]
 
 
+@traded
+async def test_the_first_answer_is_known_in_whichever_field_it_has_its_word(
+    world: Running, dex: Any
+) -> None:
+    """Taken for the last one, it would leave a refusal after it untold."""
+    first = [{"status": "accepted"}, {"message": "accepted"}, {"message": "Order accepted"}]
+    for said in first:
+        stream, request = StandxOrdersClient(), named_request("r")
+        stream.encode_call(request, 7)
+        told = msgspec.json.encode({"code": 0, **said, "request_id": "r"})
+        assert list(stream.decode(told)) == [], said
+        (event,) = stream.decode(b'{"code":400,"message":"alo order rejected","request_id":"r"}')
+        assert isinstance(event, OrderUpdate), said
+        stream._on_down("over", was_open=False)
+
+
+def named_request(name: str) -> Request:
+    """A post-only order as it is about to be written."""
+    headers = {"x-request-id": name, "x-request-timestamp": "1", "x-request-signature": "s"}
+    return replace(sealed(encoded(price=D(3000), post_only=True)), headers=headers)
+
+
 def test_a_refusal_that_nobody_waits_for_is_the_orders_end() -> None:
     """The row that a late refusal makes of what was asked for."""
     stream = StandxOrdersClient()
-    request = replace(
-        sealed(encoded(price=D(3000), post_only=True)),
-        headers={
-            "x-request-id": "r",
-            "x-request-timestamp": "1",
-            "x-request-signature": "s",
-        },
-    )
+    request = named_request("r")
     sent = json.loads(stream.encode_call(request, 7))
     assert (sent["method"], sent["request_id"]) == ("order:new", "r")
     assert sent["params"].encode() == request.body

@@ -17,6 +17,7 @@ from mpdex.conformance.shapes import check_book, shaped
 from mpdex.conformance.stage import FAR, Stage, staged, until
 from mpdex.errors import (
     AuthError,
+    InsufficientMargin,
     MissingCredentials,
     NoImmediateMatch,
     OrderNotFound,
@@ -198,6 +199,21 @@ class TestVariational(VenueConformance):
         ended = await stage.ended(dex, placed)
         assert (ended["status"], stage.net()) == (OrderStatus.FILLED, placed["size"])
         assert ended["average_price"] <= placed["price"]
+
+    @pytest.mark.parametrize("body", [b"null", b""])
+    @staged()
+    async def test_a_cancel_is_answered_with_nothing(self, stage: Stage, body: bytes) -> None:
+        dex = await stage.open()
+        placed = await stage.rest(dex)
+        answer(stage, "POST", "/orders/cancel", body)
+        assert await dex.cancel_order(stage.symbol, placed["id"]) is None
+
+    @staged()
+    async def test_an_order_is_not_answered_with_nothing(self, stage: Stage) -> None:
+        dex = await stage.open()
+        answer(stage, "POST", "/orders/new/market", b"")
+        with pytest.raises(OutcomeUnknown):
+            await dex.create_order(stage.symbol, "buy", stage.unit)
 
     @staged()
     async def test_more_open_orders_than_a_page_holds_are_all_listed(self, stage: Stage) -> None:
@@ -436,6 +452,34 @@ class TestVariational(VenueConformance):
     async def test_a_call_that_is_gone_is_told_at_the_start(self, stage: Stage) -> None:
         del stage.world.server.hosts[stage.name]._routes["GET", "/api/orders/v2"]
         with pytest.raises(ProtocolError, match="web page of Variational has changed"):
+            await stage.make().init()
+
+    @pytest.mark.parametrize(
+        ("method", "path", "status", "words"),
+        [
+            ("POST", "/auth/generate_signing_data", 404, "no such call"),
+            ("POST", "/auth/login", 405, "not with this method"),
+            ("POST", "/quotes/simple", 422, "missing field"),
+            ("GET", "/portfolio", 410, "gone"),
+            ("GET", "/portfolio", 400, "unknown query"),
+        ],
+    )
+    @staged()
+    async def test_a_call_that_says_no_at_the_start_is_named(
+        self, stage: Stage, method: str, path: str, status: int, words: str
+    ) -> None:
+        routes = stage.world.server.hosts[stage.name]._routes
+        routes[method, f"/api{path}"] = lambda _: SimReply({"message": words}, status)
+        with pytest.raises(ProtocolError, match="web page of Variational has changed") as caught:
+            await stage.make().init()
+        assert f"{method} {path}" in str(caught.value)
+
+    @staged()
+    async def test_a_refusal_that_is_understood_is_no_change(self, stage: Stage) -> None:
+        routes = stage.world.server.hosts[stage.name]._routes
+        refusal = SimReply({"message": "Insufficient margin"}, 422)
+        routes["POST", "/api/quotes/indicative"] = lambda _: refusal
+        with pytest.raises(InsufficientMargin):
             await stage.make().init()
 
     @staged()

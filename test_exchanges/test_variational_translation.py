@@ -633,6 +633,12 @@ def test_a_ban_says_how_long(dex: VariationalExchange) -> None:
     error = dex.decode_error(418, {"wait_until_seconds": 60}, PLACE)
     assert isinstance(error, RateLimited)
     assert error.retry_after == 60
+    error = dex.decode_headers(418, {"x-rate-limit-resets-in-ms": "2500"}, PLACE)
+    assert isinstance(error, RateLimited)
+    assert error.retry_after == 2.5
+    assert dex.decode_headers(200, {"x-rate-limit-resets-in-ms": "2500"}, PLACE) is None
+    assert dex.decode_headers(418, {"x-rate-limit-resets-in-ms": "soon"}, PLACE) is None
+    assert type(dex.decode_page(418, "temporarily banned from orders", PLACE)) is RateLimited
 
 
 @pytest.mark.parametrize("status", [403, 503])
@@ -643,6 +649,8 @@ def test_a_challenge_is_no_auth_error(dex: VariationalExchange, status: int) -> 
         assert "not a refusal of your keys" in str(error)
     page_error = dex.decode_page(403, PAGE_OF_THE_WALL, READ)
     assert type(page_error) is TransportError
+    line_error = dex.decode_page(403, "error code: 1020", READ)
+    assert type(line_error) is TransportError
     assert dex.decode_headers(status, {}, READ) is None
 
 
@@ -697,6 +705,8 @@ def test_a_session_is_the_cookie_and_ends_as_it_says(dex: VariationalExchange) -
         (answer(403, {"message": "Captcha token is required"}), AuthError),
         (answer(403, PAGE_OF_THE_WALL.encode()), TransportError),
         (answer(503, b"", **{"cf-mitigated": "challenge"}), TransportError),
+        (answer(403, b"error code: 1020"), TransportError),
+        (answer(404, {"message": "not there"}), ProtocolError),
         (answer(502, b"<html>"), TransportError),
         (answer(429, {}), RateLimited),
         (answer(200, {"jwt": "x"}), ProtocolError),
@@ -763,6 +773,10 @@ def test_keys_are_checked_before_anything_is_sent() -> None:
     with pytest.raises(UsageError, match="wallet_private_key is wrong") as caught:
         wrong.continue_login(answer(200, b"sign this"), begun, 0)
     assert "zz" not in str(caught.value)
+    for broken in ("two\nlines", "two\r\nlines", "two words", "one;more", "not-ascii-é"):
+        with pytest.raises(UsageError, match="vr_token has letters that no key has") as caught:
+            keyed(vr_token=broken)
+        assert broken not in str(caught.value)
     assert SECRET[2:] not in repr(keyed(wallet_private_key=SECRET)._auth)
 
 
@@ -784,6 +798,7 @@ def test_headers_ask_for_no_json_and_come_from_the_page(
 def test_it_is_the_taker_of_a_hedge_and_nothing_else() -> None:
     spec = VariationalExchange.SPEC
     assert spec.fragile
+    assert spec.keeps_session, "a person signs in, once a week"
     assert spec.indicative_books
     assert spec.canary == "weak"
     assert spec.impersonates == "chrome"

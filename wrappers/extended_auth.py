@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from mpdex.errors import BadOrder, UsageError
 from mpdex.types import Json, Side
 from mpdex.utils.precision import plain
-from mpdex.utils.signing import own_signer
+from mpdex.utils.signing import own_header, own_signer
 from mpdex.utils.signing.stark import ORDER, StarkSigner
 
 VENUE: Final = "extended"
@@ -105,7 +105,7 @@ class ExtendedAuth:
         if self.vault > _UINT32:
             raise UsageError(f"vault is a number up to {_UINT32}", venue=VENUE)
         self.chain = chain
-        self.headers = {"X-Api-Key": _header(api_key)}
+        self.headers = {"X-Api-Key": own_header(api_key, "api_key", VENUE)}
         from fast_stark_crypto.fast_stark_crypto import rs_get_order_msg
 
         self._hash_order = rs_get_order_msg  # texts in, text out: most of them are texts already
@@ -247,10 +247,3 @@ def _number(text: str, name: str, base: int) -> int:
     if number < 0:
         raise UsageError(f"{name} is not a number of base {base}", venue=VENUE)
     return number
-
-
-def _header(api_key: str) -> str:
-    key = api_key.strip()
-    if not (key.isascii() and key.isprintable()):
-        raise UsageError("api_key has letters that no key has; copy it again", venue=VENUE)
-    return key

@@ -27,7 +27,7 @@ from mpdex.errors import AuthError, MissingCredentials, UsageError
 from mpdex.types import Json, Request, Session
 from mpdex.utils.client_ids import uuid_text
 from mpdex.utils.login_answers import token_claims, token_expires_ms
-from mpdex.utils.signing import own_signer
+from mpdex.utils.signing import own_header, own_signer
 from mpdex.utils.signing.base58 import decode_base58, encode_base58
 from mpdex.utils.signing.ed25519 import SEED_BYTES, Ed25519Signer
 
@@ -280,7 +280,7 @@ def _given_pair(keys: Mapping[str, str]) -> tuple[str, str] | None:
     if not (token and private_key):
         missing = "request_private_key" if token else "token"
         raise MissingCredentials(f"{missing} missing: they are a pair; {TEMPLATE}", venue=VENUE)
-    return token.strip(), private_key
+    return own_header(token, "token", VENUE), private_key
 
 
 def _wallet(keys: Mapping[str, str], chain: str) -> Wallet:

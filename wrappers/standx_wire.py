@@ -271,12 +271,17 @@ _UNDECIDED: Final = 408  # and above 500: nobody knows what became of it
 
 
 def error_of(status: int, answer: Json, request: Request) -> MpdexError | None:
-    """The failure that an answer is, None for a success, which has code 0 or none."""
+    """The failure that an answer is, None for a success, which has code 0 or none.
+
+    A code is the HTTP status; any other says that it is a failure, and no more.
+    """
     fields = answer if isinstance(answer, dict) else {}
-    code = int(fields.get("code") or 0)
+    word = str(fields.get("code") or 0)
+    code = int(word) if word.isdecimal() else 1
     if status < 400 and code == 0:
         return None
-    status = code if code >= 400 else max(status, 400)
+    tells = code >= 400 and (status < 400 or code < 600)
+    status = code if tells else max(status, 400)
     message = str(fields.get("message") or fields.get("msg") or answer or f"HTTP {status}")[:300]
     if request.path == LEVERAGE and any(words in message.lower() for words in _NO_CHANGE):
         return None
@@ -285,7 +290,7 @@ def error_of(status: int, answer: Json, request: Request) -> MpdexError | None:
         unclear = OutcomeUnknown if request.command else TransportError
         return unclear(f"{status}: {message}", venue=VENUE, raw=answer, request=where)
     kind = _kind(status, message.lower(), request)
-    return kind(message, venue=VENUE, raw=answer, code=str(code or status), request=where)
+    return kind(message, venue=VENUE, raw=answer, code=word if code else str(status), request=where)
 
 
 def reason_of(words: str) -> type[VenueError] | None:

@@ -321,7 +321,7 @@ class StandxOrdersClient(StandxStream):
         asked = self._asked.get(answer.request_id)
         if asked is None:
             return self._decode_other(answer)
-        if answer.code == 0 and _ACCEPTED in (answer.status, answer.message):
+        if answer.code == 0 and _ACCEPTED in f"{answer.status} {answer.message}".lower():
             self._wait_for_result(asked)
             return ()
         del self._asked[answer.request_id]

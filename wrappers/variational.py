@@ -28,6 +28,7 @@ from mpdex.errors import (
     NoImmediateMatch,
     OrderNotFound,
     ProtocolError,
+    RateLimited,
     SessionEnded,
     Unsupported,
     VenueError,
@@ -59,6 +60,7 @@ from mpdex.utils.translation import checked as _checked
 from mpdex.utils.unnamed_orders import AFTER_MS
 from multi_perp_dex import MultiPerpDex, MultiPerpDexMixin
 from wrappers.variational_auth import (
+    GONE,
     ORIGIN,
     VENUE,
     VariationalAuth,
@@ -83,6 +85,7 @@ from wrappers.variational_calls import (
 )
 from wrappers.variational_wire import (
     ALL_STATUSES,
+    BANNED,
     CANCEL,
     ERRORS,
     QUOTE,
@@ -118,8 +121,11 @@ _PENDING: Final = {"status": "pending"}
 _USUAL = Decimal(1000)
 # How far from the mark an order may trade whose caller does not say: the page's own choice.
 _SLIPPAGE_BPS: Final = Decimal(50)
-# Statuses that say that a call is not there any more.
-_GONE: Final = frozenset({"404", "405", "410"})
+# Statuses that say that a call is not there any more, or that it does not understand ours.
+_GONE: Final = frozenset(map(str, GONE))
+_NOT_UNDERSTOOD: Final = frozenset({"400", "415", "422"})
+# What is left of a limit, in milliseconds until there is some again.
+_RESETS: Final = "x-rate-limit-resets-in-ms"
 _CHANGED: Final = (
     "the web page of Variational has changed, and this version does not understand it any more "
     "({}): do not trade here before there is a newer one"
@@ -191,11 +197,11 @@ class VariationalExchange(UnnamedOrderMethods, MultiPerpDexMixin, MultiPerpDex):
             await super().init()
             await self._look_at_shapes()
         except ProtocolError as error:
-            raise _changed(error.detail) from error
+            raise _changed(error) from error
         except VenueError as error:
-            if error.code not in _GONE:
+            if not _is_a_change(error):
                 raise
-            raise _changed(error.detail) from error
+            raise _changed(error) from error
         return self
 
     async def _look_at_shapes(self) -> None:
@@ -270,6 +276,13 @@ class VariationalExchange(UnnamedOrderMethods, MultiPerpDexMixin, MultiPerpDex):
         """The wall's word, and that of whoever looks at sessions."""
         if walled(status, headers):
             return challenged(request)
+        left = headers.get(_RESETS, "")
+        if status in BANNED and left.isdecimal():
+            text, after = f"HTTP {status}: too many requests", int(left) / 1000  # seconds
+            where = str(request)
+            return RateLimited(
+                text, retry_after=after, venue=VENUE, code=str(status), request=where
+            )
         if status == 401 and headers.get("x-omni-auth") == "r":
             text = "the session is over"
             return SessionEnded(text, venue=VENUE, code="x-omni-auth", request=str(request))
@@ -279,7 +292,8 @@ class VariationalExchange(UnnamedOrderMethods, MultiPerpDexMixin, MultiPerpDex):
         """The wall's page, or a refusal in plain text."""
         if is_page(text):
             return challenged(request) if status == 403 else None
-        return error_of(status, text, request) if reason_of(text) or status == 401 else None
+        known = reason_of(text) is not None or status in (401, *BANNED)
+        return error_of(status, text, request) if known else None
 
     def decode_reason(self, reason: str) -> type[Exception] | None:
         return reason_of(reason)
@@ -539,7 +553,15 @@ def _sample(market: Market) -> QuotedOrder:
     return market_order(order, market, Decimal(1))
 
 
-def _changed(what: str) -> ProtocolError:
+def _is_a_change(error: VenueError) -> bool:
+    """Of words that are known the venue means something else: margin, limits, a closed market."""
+    not_understood = type(error) is VenueError and error.code in _NOT_UNDERSTOOD
+    return not_understood or error.code in _GONE
+
+
+def _changed(error: ProtocolError | VenueError) -> ProtocolError:
+    """With the call, where it is known."""
+    what = f"{error.request}: {error.detail}" if error.request else error.detail
     return ProtocolError(_CHANGED.format(what), venue=VENUE)
 
 

@@ -19,10 +19,18 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from mpdex.errors import AuthError, MissingCredentials, SessionEnded, TransportError, UsageError
+from mpdex.errors import (
+    AuthError,
+    MissingCredentials,
+    ProtocolError,
+    SessionEnded,
+    TransportError,
+    UsageError,
+)
 from mpdex.types import Challenge, Request, Session, WalletProof
 from mpdex.utils.cookies import find_cookies
 from mpdex.utils.login_answers import granted, token_expires_ms
+from mpdex.utils.signing import own_header, own_signer
 
 if TYPE_CHECKING:
     from mpdex.utils.signing.eip712 import EvmSigner
@@ -38,7 +46,10 @@ BROWSER: Final[Mapping[str, str]] = {"Accept": "*/*", "Content-Type": "applicati
 
 _LIFE_MS = 604_800_000
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+GONE: Final = (404, 405, 410)  # statuses that say that a call is not there any more
 _MITIGATED, _CHALLENGED = "cf-mitigated", (403, 503)
+# Pages, and the one line that Cloudflare has instead of a page.
+_OF_THE_WALL = ("<!doctype", "<html", "error code: 1")
 _WALL = (
     "Cloudflare asks for a browser (a challenge, not a refusal of your keys); it does so to "
     "addresses of data centers: use another network, or --proxy"
@@ -51,12 +62,12 @@ class VariationalAuth:
     Args:
         keys: `wallet_address`, and perhaps `vr_token` or `wallet_private_key`.
 
-    Raises: UsageError: not an address.
+    Raises: UsageError: not an address, or a token that no header can carry.
     """
 
     def __init__(self, keys: Mapping[str, str]) -> None:
         self._given = keys["wallet_address"].strip()
-        self._token = (keys.get("vr_token") or "").strip()
+        self._token = own_header(keys.get("vr_token") or "", "vr_token", VENUE)
         self._secret = keys.get("wallet_private_key")
         if not _ADDRESS.fullmatch(self._given):
             raise UsageError("wallet_address is not 0x and 40 hexadecimal digits", venue=VENUE)
@@ -94,9 +105,12 @@ class VariationalAuth:
     def go_on(self, answer: Answer, request: Request, now_ms: int) -> Request | Session:
         """What follows an answer: the next request, or the session.
 
-        Raises: AuthError; MissingCredentials where a person has to sign; TransportError.
+        Raises: AuthError; MissingCredentials where a person has to sign; TransportError;
+            ProtocolError: there is no such call any more.
         """
         check_wall(answer.status, answer.headers, answer.body, request)
+        if answer.status in GONE:
+            raise ProtocolError(f"HTTP {answer.status}", venue=VENUE, request=str(request))
         if request.path == ME:
             return self._proven(answer)
         if request.path == TEXT:
@@ -123,7 +137,6 @@ class VariationalAuth:
 
     @cached_property
     def _signer(self) -> EvmSigner:
-        from mpdex.utils.signing import own_signer
         from mpdex.utils.signing.eip712 import EvmSigner
 
         assert self._secret, "asked for by whoever has seen it"
@@ -192,7 +205,7 @@ def walled(status: int, headers: Mapping[str, str]) -> bool:
 
 def is_page(body: bytes | str) -> bool:
     start = body[:200] if isinstance(body, str) else body[:200].decode(errors="replace")
-    return start.lstrip().lower().startswith(("<!doctype", "<html"))
+    return start.lstrip().lower().startswith(_OF_THE_WALL)
 
 
 def challenged(request: Request) -> TransportError:

@@ -306,7 +306,7 @@ ERRORS: Final[Mapping[int | str, type[Exception]]] = {
     418: RateLimited,
     429: RateLimited,
 }
-_BANNED: Final = (418, 429)
+BANNED: Final = (418, 429)
 # Codes of risk checks, reasons of orders, and texts. Of texts only that of the risk checks is
 # public: UNVERIFIED, the rest. The first that is found counts.
 _BY_WORDS: Final[tuple[tuple[str, type[VenueError]], ...]] = (
@@ -361,7 +361,7 @@ def error_of(status: int, answer: Json, request: Request) -> MpdexError | None:
     if status in _UNDECIDED or status >= 500:
         unclear = OutcomeUnknown if request.command else TransportError
         return unclear(f"{status}: {message}", venue=VENUE, raw=answer, request=where)
-    if status in _BANNED:
+    if status in BANNED:
         wait = fields.get("wait_until_seconds")
         after = float(wait) if isinstance(wait, int | Decimal) else None  # seconds
         return RateLimited(

@@ -298,6 +298,20 @@ async def test_handshake_carries_headers_and_path(engine: Engine) -> None:
     assert "sec-websocket-extensions" not in peer.headers  # no compression
 
 
+@virtually
+async def test_no_engine_writes_out_headers_or_messages(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever the level of the application's own log is."""
+    caplog.set_level(1)
+    async with Server() as server:
+        headers = {"X-Api-Key": "s3cret-key"}
+        socket = await connect(server.url, Ears().hooks, headers=headers, engine=engine)
+        socket.send('{"token":"s3cret-token"}')
+        await finish(socket)
+    assert "s3cret" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "retry_after"),
     [

@@ -9,6 +9,7 @@ from mpdex.errors import MissingDependency, UsageError
 
 T = TypeVar("T")
 Secret = TypeVar("Secret", str, bytes)
+_NOT_IN_COOKIES = frozenset(' ",;\\')  # RFC 6265, section 4.1.1
 
 
 def own_signer(make: Callable[[Secret], T], secret: Secret, name: str, venue: str) -> T:
@@ -22,3 +23,16 @@ def own_signer(make: Callable[[Secret], T], secret: Secret, name: str, venue: st
         raise MissingDependency(error.detail, venue=venue) from error
     except UsageError as error:
         raise UsageError(f"{name} is wrong: {error.detail}", venue=venue) from None
+
+
+def own_header(text: str, name: str, venue: str) -> str:
+    """A user's key that goes into a header as it is, without white space around it.
+
+    A line that was broken in copying would end the header there, and begin another.
+
+    Raises: UsageError, without the key.
+    """
+    key = text.strip()
+    if not (key.isascii() and key.isprintable()) or _NOT_IN_COOKIES.intersection(key):
+        raise UsageError(f"{name} has letters that no key has; copy it again", venue=venue)
+    return key

@@ -6,6 +6,7 @@ Source: picows 2.3 (`ws_connect`, `WSListener`, `WSTransport`); read 2026-11-21.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Mapping
 
@@ -31,6 +32,10 @@ from mpdex.utils.socket import (
     Hooks,
     describe_close,
 )
+
+# Below DEBUG the library writes out handshakes, with sessions and API keys; at INFO, what we tell.
+_log = logging.getLogger("mpdex.picows")
+_log.setLevel(logging.WARNING)
 
 TEXT, BINARY, CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
 DATA = (TEXT, BINARY, CONTINUATION)
@@ -136,6 +141,7 @@ async def connect(
             extra_headers=headers,
             max_redirects=0,
             proxy=proxy,
+            logger_name=_log,
         )
     except WSHandshakeError as error:
         raise _refused(error) from error
