@@ -73,6 +73,7 @@ from wrappers.paradex_ws_client import (
     call_params,
     is_text,
 )
+from wrappers.venue_stream import _Call
 
 D = Decimal
 ETH = "ETH-USD-PERP"
@@ -826,13 +827,17 @@ def test_a_call_has_the_body_that_was_signed() -> None:
 
 def test_the_answer_to_an_order_holds_the_order() -> None:
     stream = ParadexAccountStream()
-    stream._calls[7] = None  # type: ignore[assignment]
+    stream._calls[7] = _Call(None, PLACE, 0.0)  # type: ignore[arg-type]
     created = {"order": RAW, "created_at": NOW_MS, "received_at": NOW_MS * 10**6}
     (reply,) = stream.decode(said(id=7, result=created))
     assert reply == Reply(7, body=RAW)
     (reply,) = stream.decode(said(id=7, error={"code": 42901, "message": "Rate limit exceeded"}))
     assert isinstance(reply, Reply)
     assert type(VENUE.decode_error(200, reply.body, PLACE)) is RateLimited
+    (reply,) = stream.decode(said(id=7, error={"code": 40111, "message": "Invalid Bearer Token"}))
+    assert isinstance(reply, Reply)
+    assert type(reply.error) is SessionEnded
+    assert "POST /orders" in str(reply.error)
 
 
 def test_a_socket_without_a_token_is_not_entered() -> None:
