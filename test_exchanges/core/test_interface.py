@@ -386,6 +386,15 @@ def test_no_key_is_in_the_repr() -> None:
     assert repr(dex) == str(dex) == "<Acme>"
 
 
+def test_what_a_request_carries_is_not_in_its_repr() -> None:
+    """Logins have a key in their body, proofs one in their headers."""
+    carried = {"json": {"api_key": "long-secret"}, "body": b"long-secret"}
+    request = Request("POST", "/login", **carried, headers={"X-Key": "long-secret"})
+    assert "POST" in repr(request)
+    assert "/login" in repr(request)
+    assert "long-secret" not in f"{request!r} {request}"
+
+
 async def test_read_only_refuses_what_needs_keys(wire: Wire) -> None:
     dex = Acme(read_only=True)
     dex._rest = wire  # type: ignore[assignment]
