@@ -91,6 +91,7 @@ def listed(**changes: Any) -> dict[str, Any]:
         "symbol": ETH,
         "base_currency": "ETH",
         "quote_currency": "USD",
+        "settlement_currency": "USDC",
         "asset_kind": "PERP",
         "order_size_increment": "0.001",
         "price_tick_size": "0.01",
@@ -522,6 +523,7 @@ def test_reading_needs_no_keys() -> None:
 def test_a_market() -> None:
     assert (PERP["tick"], PERP["step"], PERP["min_size"]) == (D("0.01"), D("0.001"), D("0.001"))
     assert (PERP["max_leverage"], PERP["price_band"], PERP["active"]) == (D(50), D("0.05"), True)
+    assert PERP["quote"] == "USDC", "what fees are paid in, so that they count in sums"
 
 
 def test_a_market_of_thousands() -> None:

@@ -347,14 +347,15 @@ def position_update(raw: Json) -> PositionUpdate:
 
 
 def decode_market(raw: Json) -> Market:
-    """One perpetual. Its smallest size is its size step."""
+    """One perpetual. Its smallest size is its size step. Prices are in USD; what is paid with them,
+    fees and profits, is in the currency it is settled in, which counts as its quote."""
     step, coin = Decimal(raw["order_size_increment"]), raw["base_currency"]
     margin = raw.get("delta1_cross_margin_params") or {}
     initial = nonzero(margin.get("imf_base"))
     return Market(
         symbol=raw["symbol"],
         coin=coin,
-        quote=raw["quote_currency"],
+        quote=raw["settlement_currency"],
         kind="perp",
         tick=Decimal(raw["price_tick_size"]),
         step=step,

@@ -88,6 +88,7 @@ def test_a_pair_ends_flat_or_is_refused_with_the_reason(
     assert code == 0, summary
     assert summary["verified"] is True
     assert summary["cycles"] >= 10
+    assert summary["other_fees"] == {}, "fees that no sum has"
     assert (held, resting) == (0, 0)
     assert placed >= 20
 
