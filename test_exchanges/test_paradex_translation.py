@@ -291,6 +291,7 @@ def test_leverage_is_a_whole_number_and_cross() -> None:
     ("changes", "status", "filled"),
     [
         ({"status": "NEW"}, OrderStatus.PENDING, "0"),
+        ({"status": "NEW", "remaining_size": None}, OrderStatus.PENDING, "0"),
         ({"status": "UNTRIGGERED"}, OrderStatus.PENDING, "0"),
         ({}, OrderStatus.OPEN, "0"),
         ({"remaining_size": "0.2", "avg_fill_price": "3000"}, OrderStatus.OPEN, "0.3"),
@@ -347,6 +348,8 @@ def test_what_was_executed_decides(
         {**RAW, "side": "BOTH"},
         {**RAW, "instruction": "FOK"},
         {**RAW, "size": "much"},
+        {**RAW, "remaining_size": None},
+        {**RAW, "remaining_size": None, "status": "CLOSED"},
         {key: value for key, value in RAW.items() if key != "id"},
         "text",
         None,
@@ -408,6 +411,24 @@ def test_fills_are_read_page_by_page() -> None:
 # --------------------------------------------------------------------------- errors
 
 
+def test_a_fee_is_of_the_currency_that_it_names() -> None:
+    row = {
+        "id": "1",
+        "order_id": "2",
+        "client_id": "7",
+        "market": ETH,
+        "side": "BUY",
+        "price": "3000",
+        "size": "0.5",
+        "fee": "0.1",
+        "fee_currency": "DIME",
+        "liquidity": "MAKER",
+        "created_at": NOW_MS,
+    }
+    [fill] = VENUE.decode_fills({"results": [row], "next": None}, None).fills
+    assert (fill["fee"], fill["fee_asset"], fill["client_order_id"]) == (D("0.1"), "DIME", "7")
+
+
 @pytest.mark.parametrize(
     ("status", "code", "message", "kind"),
     [
@@ -417,12 +438,25 @@ def test_fills_are_read_page_by_page() -> None:
         (400, "VALIDATION_ERROR", "price is not a multiple of the tick size", PrecisionRefused),
         (400, "VALIDATION_ERROR", "notional is below the minimum", PrecisionRefused),
         (400, "VALIDATION_ERROR", "reduce-only order would increase", ReduceOnlyRefused),
+        (400, "VALIDATION_ERROR", "margin requirement is not met", InsufficientMargin),
+        (400, "VALIDATION_ERROR", "price is outside the price band", PriceOutOfBand),
+        (400, "VALIDATION_ERROR", "too many open orders", LimitReached),
+        (400, "VALIDATION_ERROR", "client_id is a duplicate", DuplicateClientId),
         (400, "VALIDATION_ERROR", "client_id is too long", OrderRejected),
         (400, "VALIDATION_ERROR", "", OrderRejected),
         (400, "DUPLICATED_CLIENT_ID", "", DuplicateClientId),
         (400, "MARKET_NOT_FOUND", "", SymbolRefused),
         (400, "MARKET_NOT_OPEN", "", MarketUnavailable),
         (400, "NO_ACCESS_TO_MARKET", "", AuthError),
+        (400, "GEO_IP_BLOCK", "", AuthError),
+        (400, "IP_NOT_ALLOWED", "", AuthError),
+        (400, "INVALID_SUBKEY", "", AuthError),
+        (400, "INVALID_TOKEN_SCOPE", "", AuthError),
+        (400, "MARKET_MARGIN_RESTRICTED", "", MarketUnavailable),
+        (400, "ORDER_ID_NOT_FOUND", "", OrderNotFound),
+        (400, "ORDER_IS_NOT_OPEN", "", OrderNotFound),
+        (400, "INVALID_TOKEN", "", SessionEnded),
+        (400, "UNAUTHORIZED_ERROR", "", SessionEnded),
         (400, "SYSTEM_STATUS_CANCEL_ONLY", "", MarketUnavailable),
         (400, "SYSTEM_STATUS_POST_ONLY", "", MarketUnavailable),
         (400, "CLIENT_ORDER_ID_NOT_FOUND", "", OrderNotFound),
@@ -451,7 +485,10 @@ def test_errors_of_an_order(status: int, code: str, message: str, kind: type[Ven
         ({"code": -32602, "message": "VALIDATION_ERROR: bad tick size"}, PrecisionRefused),
         ({"code": -32602, "message": "Invalid parameters"}, OrderRejected),
         ({"code": 42901, "message": "Rate limit exceeded"}, RateLimited),
+        ({"code": 40110, "message": "Malformed Bearer Token"}, SessionEnded),
         ({"code": 40111, "message": "Invalid Bearer Token"}, SessionEnded),
+        ({"code": -32602, "message": "refused", "data": "INTERNAL_ERROR"}, OutcomeUnknown),
+        ({"code": 100, "message": "x", "data": "DUPLICATED_CLIENT_ID"}, DuplicateClientId),
         ({"code": 40300, "message": "Permission denied"}, AuthError),
         ({"code": 100, "message": "order is not a multiple of the increment"}, PrecisionRefused),
         ({"code": 100, "message": "method error"}, OutcomeUnknown),

@@ -281,7 +281,8 @@ def _filled(raw: Json, size: Decimal, average: Decimal | None, reason: str) -> D
     """What is missing from the rest was executed, unless the order was ended before any trade:
     the documentation shows such a one with nothing left and a reason."""
     rest = raw.get("remaining_size")
-    if rest is None or (reason and average is None):
+    untried = rest is None and _LIVE.get(raw["status"]) is OrderStatus.PENDING
+    if untried or (reason and average is None):
         return _NONE
     return size - Decimal(rest)
 
