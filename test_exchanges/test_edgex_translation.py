@@ -479,6 +479,12 @@ def test_an_amount_that_no_signature_holds_is_refused() -> None:
             encoded(order(size=size), dex)
 
 
+def test_a_client_id_that_the_venue_would_take_for_two_is_refused() -> None:
+    """It asks for orders by a list with commas, so that this one would never be found."""
+    with pytest.raises(BadOrder, match="comma"):
+        encoded(order(price=D(3000), client_id="a,b"))
+
+
 def test_cancels() -> None:
     both = VENUE.encode_cancel(CancelRequest(symbol="ETHUSD", order_id="9", client_id="7"), ETH)
     assert (both.path, both.json) == (CANCEL.path, {"accountId": ACCOUNT, "orderIdList": ["9"]})

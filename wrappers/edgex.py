@@ -247,8 +247,11 @@ class EdgexExchange(MultiPerpDexMixin, MultiPerpDex):
     def encode_order(self, order: OrderRequest, market: Market, now_ns: int) -> Request:
         """Signed here: its expiry counts from now.
 
-        Raises: BadOrder: a market order without the mark price that its signature is made with.
+        Raises: BadOrder: a market order without the mark price that its signature is made with; a
+            client id with a comma, by which the venue would look for two orders.
         """
+        if "," in order.client_id:
+            raise BadOrder(f"client_order_id {order.client_id!r}: no comma here", venue=VENUE)
         at_market = order.price is None
         draft = Draft(
             kind="MARKET" if at_market else "LIMIT",
