@@ -14,6 +14,7 @@ from typing import Any
 import fast_stark_crypto
 import pytest
 from core.ws_double import PING, PONG, TEXT, Peer, Server, until, virtually
+from msgspec import DecodeError
 
 from mpdex.dex.requests import sealed
 from mpdex.errors import (
@@ -54,6 +55,7 @@ from mpdex.types import (
     Reply,
     Request,
     Session,
+    Subscribed,
     TimeInForce,
     Topic,
 )
@@ -877,6 +879,18 @@ def test_the_answer_to_an_order_holds_the_order() -> None:
     assert isinstance(reply, Reply)
     assert type(reply.error) is SessionEnded
     assert "POST /orders" in str(reply.error)
+
+
+@pytest.mark.parametrize("message", [{}, {"method": "notice"}, {"result": {}}, {"id": None}])
+def test_a_message_that_answers_nothing_confirms_nothing(message: dict[str, Any]) -> None:
+    assert ParadexAccountStream().decode(said(**message)) == ()
+    assert ParadexAccountStream().decode(said(id=0, result={})) == (Subscribed("auth"),)
+
+
+@pytest.mark.parametrize("frame", [b"", b"{", b"\0"])
+def test_a_frame_of_next_to_nothing_is_not_understood(frame: bytes) -> None:
+    with pytest.raises((ProtocolError, DecodeError)):
+        list(ParadexMarketStream().decode(frame))
 
 
 def test_a_socket_without_a_token_is_not_entered() -> None:

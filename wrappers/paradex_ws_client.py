@@ -96,7 +96,9 @@ _message = msgspec.json.Decoder(_Message, float_hook=Decimal).decode
 
 
 def is_text(frame: bytes) -> bool:
-    """Whether a frame is JSON; see above for why two bytes tell."""
+    """Whether a frame is JSON, or too short for anything else; see above for why two bytes tell."""
+    if len(frame) < 2:
+        return True
     return frame[0] == _BRACE and (frame[1] >= _BLANK or frame[1] in _CONTROLS)
 
 
@@ -162,6 +164,8 @@ class ParadexStream(VenueStream):
         id = message.id or 0
         if message.error is not None:
             return (self._refused(id, {"error": message.error}),)
+        if message.id is None:
+            return ()
         if id in self._calls:
             return (Reply(id, body=_answer(message.result)),)
         return (Subscribed(_AUTH),) if id == _AUTH_ID else (Reply(id, body=message.result),)
