@@ -758,8 +758,10 @@ def test_a_cancel_is_answered_order_by_order(result: str, kind: type[MpdexError]
 
 
 def test_a_cancel_that_nothing_is_said_of_is_not_known() -> None:
-    for empty in ({"cancelResultMap": {}}, {}):
+    maps: tuple[Any, ...] = ({}, [], None, {"1": None}, {"1": 7})
+    for empty in (*({"cancelResultMap": results} for results in maps), {}, [], None):
         assert type(VENUE.decode_error(200, ok(empty), CANCEL)) is OutcomeUnknown
+    assert type(VENUE.decode_error(200, {"code": "SUCCESS"}, CANCEL)) is OutcomeUnknown
 
 
 def test_a_door_that_answers_without_json() -> None:

@@ -385,8 +385,10 @@ def error_of(answer: Json, status: int, request: Request) -> MpdexError:
 
 def cancel_error(answer: Json, request: Request) -> MpdexError | None:
     """What the answer says of the one order that was to be canceled; None: it will be, or is."""
-    results: Mapping[str, str] = answer["data"].get("cancelResultMap") or {}
-    result = next(iter(results.values()), "no result")
+    data = answer.get("data")
+    results = data.get("cancelResultMap") if isinstance(data, dict) else None
+    told = next(iter(results.values()), None) if isinstance(results, dict) else None
+    result = str(told or "no result")
     if result.startswith(SUCCESS):
         return None
     if ERRORS.get(result) is OrderNotFound:
