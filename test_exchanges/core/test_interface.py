@@ -16,6 +16,7 @@ from mpdex.errors import (
     AuthError,
     BadOrder,
     MissingCredentials,
+    MpdexError,
     NotSynced,
     OrderNotFound,
     OutcomeUnknown,
@@ -23,6 +24,7 @@ from mpdex.errors import (
     TransportError,
     Unsupported,
     UsageError,
+    VenueError,
 )
 from mpdex.types import (
     CancelRequest,
@@ -393,6 +395,23 @@ def test_what_a_request_carries_is_not_in_its_repr() -> None:
     assert "POST" in repr(request)
     assert "/login" in repr(request)
     assert "long-secret" not in f"{request!r} {request}"
+
+
+@pytest.mark.parametrize(("command", "kind"), [(True, OutcomeUnknown), (False, ProtocolError)])
+@pytest.mark.parametrize("answer", [{}, [], None, {"code": None}, {"code": "x"}])
+def test_a_verdict_in_a_form_that_nobody_knows_is_none(
+    command: bool, kind: type[Exception], answer: Json
+) -> None:
+    class Strict(Acme):
+        def decode_error(self, status: int, answer: Json, request: Request) -> MpdexError | None:
+            return None if int(answer["code"]) == 0 else VenueError("no", venue="acme")
+
+    dex, request = Strict(read_only=True), Request("POST", "/order", command=command)
+    assert dex._failure(200, {"code": 0}, request) is None
+    assert type(dex._failure(200, {"code": 1}, request)) is VenueError
+    error = dex._failure(200, answer, request)
+    assert type(error) is kind
+    assert "POST /order" in str(error)
 
 
 async def test_read_only_refuses_what_needs_keys(wire: Wire) -> None:
