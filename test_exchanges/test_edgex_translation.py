@@ -753,8 +753,6 @@ def test_a_cancel_is_answered_order_by_order(result: str, kind: type[MpdexError]
     for request in (CANCEL, by_ours):
         assert type(VENUE.decode_error(200, answer, request)) is (kind or type(None))
     assert VENUE.decode_cancel(answer) is None, "fills may still come"
-    whole = VENUE.encode_cancel_all(ETH)
-    assert VENUE.decode_error(200, answer, whole) is None, "of many, each for itself"
 
 
 def test_a_cancel_that_nothing_is_said_of_is_not_known() -> None:
@@ -762,6 +760,25 @@ def test_a_cancel_that_nothing_is_said_of_is_not_known() -> None:
     for empty in (*({"cancelResultMap": results} for results in maps), {}, [], None):
         assert type(VENUE.decode_error(200, ok(empty), CANCEL)) is OutcomeUnknown
     assert type(VENUE.decode_error(200, {"code": "SUCCESS"}, CANCEL)) is OutcomeUnknown
+
+
+@pytest.mark.parametrize(
+    ("results", "kind"),
+    [
+        ({}, None),
+        ({"1": "SUCCESS", "2": "SUCCESS_ORDER_CANCELING"}, None),
+        ({"1": "FAILED_ORDER_FILLED", "2": "FAILED_ORDER_NOT_FOUND"}, None),
+        ({"1": "SUCCESS", "2": "FAILED_ORDER_UNKNOWN_STATUS"}, OutcomeUnknown),
+        ({"1": "FAILED_ORDER_FILLED", "2": None}, OutcomeUnknown),
+    ],
+)
+def test_a_cancel_of_all_is_answered_order_by_order_too(
+    results: dict[str, Any], kind: type[MpdexError] | None
+) -> None:
+    """What had ended before is no failure; what nobody knows of is told."""
+    request = VENUE.encode_cancel_all(ETH)
+    error = VENUE.decode_error(200, ok({"cancelResultMap": results}), request)
+    assert (None if error is None else type(error)) is kind
 
 
 def test_a_door_that_answers_without_json() -> None:
