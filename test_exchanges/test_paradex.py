@@ -1,4 +1,4 @@
-"""Paradex passes what every venue passes; run as a script, its signing vectors too."""
+"""Paradex passes what every venue passes, in each encoding; run as a script, its vectors too."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from checkout import recorded, run_as_script
 
 from mpdex.conformance.stage import Stage, staged, until
 from mpdex.errors import SessionEnded, TransportError
+from mpdex.sim.venues.paradex import ParadexSim
 from mpdex.testing import VenueConformance
 
 REFUSED = "reject(PERMISSION, INVALID_TOKEN)"
@@ -53,6 +54,28 @@ class TestParadex(VenueConformance):
         await until(heard.is_down, "the socket is lost")
         await until(heard.is_back, "it comes back with a token that holds")
         await stage.rest(dex)
+
+
+class Text(ParadexSim):
+    """Speaks JSON alone, as the venue did before September 2026."""
+
+    offers_json = True
+    highest_version = 0
+
+
+class TestParadexInText(TestParadex):
+    sim_class = Text
+
+
+class Older(ParadexSim):
+    """The first schema, and private channels in JSON as the documentation has them."""
+
+    highest_version = 1
+    packs_private = False
+
+
+class TestParadexOfTheFirstSchema(TestParadex):
+    sim_class = Older
 
 
 if __name__ == "__main__":
