@@ -356,7 +356,7 @@ def decode_market(raw: Json) -> Market:
     return Market(
         symbol=raw["symbol"],
         coin=coin,
-        quote=raw["settlement_currency"],
+        quote=raw.get("settlement_currency") or raw["quote_currency"],
         kind="perp",
         tick=Decimal(raw["price_tick_size"]),
         step=step,
