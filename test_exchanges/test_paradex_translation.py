@@ -385,11 +385,12 @@ def test_late_refusals(reason: str, kind: type[OrderRejected] | None) -> None:
 def test_an_order_is_looked_for_where_it_lives_then_in_the_history() -> None:
     live, ended = VENUE.encode_order_queries(CancelRequest(symbol=ETH, client_id="7"), PERP)
     assert str(live) == "GET /orders/by_client_id/7"
-    assert (str(ended), (ended.query or {})["client_id"]) == ("GET /orders-history", "7")
+    filters = {"market": ETH, "page_size": "1000"}
+    assert (str(ended), ended.query) == ("GET /orders-history", {**filters, "client_id": "7"})
     query = CancelRequest(symbol=ETH, order_id="17")
     live, ended = VENUE.encode_order_queries(query, PERP)
     assert str(live) == "GET /orders/17"
-    assert "client_id" not in (ended.query or {})
+    assert ended.query == filters
     again = {**RAW, "client_id": "7", "id": "18", "created_at": NOW_MS + 5}
     history = {"next": None, "results": [RAW, again]}
     found = VENUE.decode_order_query(history, CancelRequest(symbol=ETH, client_id="7"))
@@ -599,6 +600,13 @@ def test_positions_by_side_whatever_the_sign() -> None:
     assert (long["side"], long["size"], long["liquidation_price"]) == ("long", D("0.5"), None)
 
 
+@pytest.mark.parametrize("mode", ["cross", "isolated"])
+def test_a_margin_mode(mode: str) -> None:
+    config = {"market": ETH, "leverage": 20, "margin_type": mode.upper()}
+    info = VENUE.decode_leverage_info({"account": ADDRESS, "configs": [config]}, PERP)
+    assert (info["margin_mode"], info["leverage"]) == (mode, D(20))
+
+
 def test_the_accounts_own_fees() -> None:
     rates = {"maker_rate": "-0.00005", "taker_rate": "0.0002"}
     rows = [
@@ -748,6 +756,11 @@ def test_a_fill_in_binary_of_the_version_without_a_currency() -> None:
     assert (fill["id"], fill["order_id"], fill["client_order_id"]) == ("9", "17", None)
     assert (fill["side"], fill["liquidity"], fill["fee"]) == ("sell", "maker", D("-0.01"))
     assert (fill["fee_asset"], fill["timestamp_ms"]) == ("USDC", NOW_MS)
+    names = b"".join(map(text, ("9", "17", "7", "8", ETH, "DIME")))
+    frame = header(116, sbe.FILL) + fixed + pack("<BQ", 0, 1) + names
+    (update,) = ParadexAccountStream().decode(frame)
+    assert isinstance(update, FillUpdate)
+    assert (update.fill["client_order_id"], update.fill["fee_asset"]) == ("7", "DIME")
 
 
 @pytest.mark.parametrize(
