@@ -292,6 +292,12 @@ def test_a_v2_request_is_proved_with_the_text_of_the_secret() -> None:
     }
 
 
+def test_what_was_copied_with_keys_is_left_out() -> None:
+    blanks = {name: f" {text}\n" for name, text in KEYS.items() if name != "account_id"}
+    request = Request("GET", "/api/v2/private/order/getOrderById", query={}, signed=True)
+    assert headers_of(request, opened(**{**KEYS, **blanks})) == headers_of(request)
+
+
 def test_a_v1_request_is_proved_with_the_stark_key() -> None:
     told = headers_of(OLD.encode_collateral(), OLD)  # type: ignore[arg-type]
     assert set(told) == {"X-edgeX-Api-Timestamp", "X-edgeX-Api-Signature"}
