@@ -235,7 +235,8 @@ class CancelRequest:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call to a venue. The same value goes by REST or, where `call` is set, by socket.
+    """One call to a venue. The same value goes by REST or, where `call` is set, by socket. What is
+    sent with it, keys and signatures included, is never printed.
 
     Attributes:
         host: key into the venue's endpoints.
@@ -253,7 +254,7 @@ class Request:
 
     method: str
     path: str
-    json: Json = None
+    json: Json = field(default=None, repr=False)
     query: Mapping[str, str] | None = None
     host: str = "rest"
     signed: bool = False
@@ -262,8 +263,8 @@ class Request:
     lane: Lane = Lane.QUERY
     command: bool = False
     call: str = ""
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     nonce: int | None = None
     client_id: str = ""
 

@@ -7,12 +7,23 @@ from checkout import recorded, run_as_script
 from mpdex.conformance.stage import Stage, staged
 from mpdex.sim.venues.edgex import EdgexSim
 from mpdex.testing import VenueConformance
+from mpdex.types import OrderStatus
 from wrappers.edgex_auth import V1_KEY
 
 
 class TestEdgex(VenueConformance):
     venue = "edgex"
     recorded = recorded("edgex")
+
+    @staged()
+    async def test_an_order_of_any_name_is_found_and_canceled(self, stage: Stage) -> None:
+        """What is escaped in an address and what is proved over it are two spellings."""
+        dex = await stage.open()
+        for name in ("a b", "x&accountId=1", "50%2C", "%", "é+漢/?#", '"q"\\'):
+            order = await stage.rest(dex, client_order_id=name)
+            assert (await stage.found(dex, order))["client_order_id"] == name
+            await dex.cancel_order(stage.symbol, client_order_id=name)
+            assert (await stage.ended(dex, order))["status"] is OrderStatus.CANCELED
 
 
 class OldAccounts(EdgexSim):

@@ -292,6 +292,12 @@ def test_a_v2_request_is_proved_with_the_text_of_the_secret() -> None:
     }
 
 
+def test_what_was_copied_with_keys_is_left_out() -> None:
+    blanks = {name: f" {text}\n" for name, text in KEYS.items() if name != "account_id"}
+    request = Request("GET", "/api/v2/private/order/getOrderById", query={}, signed=True)
+    assert headers_of(request, opened(**{**KEYS, **blanks})) == headers_of(request)
+
+
 def test_a_v1_request_is_proved_with_the_stark_key() -> None:
     told = headers_of(OLD.encode_collateral(), OLD)  # type: ignore[arg-type]
     assert set(told) == {"X-edgeX-Api-Timestamp", "X-edgeX-Api-Signature"}
@@ -477,6 +483,12 @@ def test_an_amount_that_no_signature_holds_is_refused() -> None:
     for dex, size in ((OLD, D(2**64)), (VENUE, D(2**250))):
         with pytest.raises(BadOrder, match="an order can be of"):
             encoded(order(size=size), dex)
+
+
+def test_a_client_id_that_the_venue_would_take_for_two_is_refused() -> None:
+    """It asks for orders by a list with commas, so that this one would never be found."""
+    with pytest.raises(BadOrder, match="comma"):
+        encoded(order(price=D(3000), client_id="a,b"))
 
 
 def test_cancels() -> None:
@@ -747,13 +759,32 @@ def test_a_cancel_is_answered_order_by_order(result: str, kind: type[MpdexError]
     for request in (CANCEL, by_ours):
         assert type(VENUE.decode_error(200, answer, request)) is (kind or type(None))
     assert VENUE.decode_cancel(answer) is None, "fills may still come"
-    whole = VENUE.encode_cancel_all(ETH)
-    assert VENUE.decode_error(200, answer, whole) is None, "of many, each for itself"
 
 
 def test_a_cancel_that_nothing_is_said_of_is_not_known() -> None:
-    for empty in ({"cancelResultMap": {}}, {}):
+    maps: tuple[Any, ...] = ({}, [], None, {"1": None}, {"1": 7})
+    for empty in (*({"cancelResultMap": results} for results in maps), {}, [], None):
         assert type(VENUE.decode_error(200, ok(empty), CANCEL)) is OutcomeUnknown
+    assert type(VENUE.decode_error(200, {"code": "SUCCESS"}, CANCEL)) is OutcomeUnknown
+
+
+@pytest.mark.parametrize(
+    ("results", "kind"),
+    [
+        ({}, None),
+        ({"1": "SUCCESS", "2": "SUCCESS_ORDER_CANCELING"}, None),
+        ({"1": "FAILED_ORDER_FILLED", "2": "FAILED_ORDER_NOT_FOUND"}, None),
+        ({"1": "SUCCESS", "2": "FAILED_ORDER_UNKNOWN_STATUS"}, OutcomeUnknown),
+        ({"1": "FAILED_ORDER_FILLED", "2": None}, OutcomeUnknown),
+    ],
+)
+def test_a_cancel_of_all_is_answered_order_by_order_too(
+    results: dict[str, Any], kind: type[MpdexError] | None
+) -> None:
+    """What had ended before is no failure; what nobody knows of is told."""
+    request = VENUE.encode_cancel_all(ETH)
+    error = VENUE.decode_error(200, ok({"cancelResultMap": results}), request)
+    assert (None if error is None else type(error)) is kind
 
 
 def test_a_door_that_answers_without_json() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import fast_stark_crypto
 import pytest
 from core.ws_double import PING, PONG, TEXT, Peer, Server, until, virtually
+from msgspec import DecodeError
 
 from mpdex.dex.requests import sealed
 from mpdex.errors import (
@@ -54,6 +55,7 @@ from mpdex.types import (
     Reply,
     Request,
     Session,
+    Subscribed,
     TimeInForce,
     Topic,
 )
@@ -73,6 +75,7 @@ from wrappers.paradex_ws_client import (
     call_params,
     is_text,
 )
+from wrappers.venue_stream import _Call
 
 D = Decimal
 ETH = "ETH-USD-PERP"
@@ -90,6 +93,7 @@ def listed(**changes: Any) -> dict[str, Any]:
         "symbol": ETH,
         "base_currency": "ETH",
         "quote_currency": "USD",
+        "settlement_currency": "USDC",
         "asset_kind": "PERP",
         "order_size_increment": "0.001",
         "price_tick_size": "0.01",
@@ -289,6 +293,7 @@ def test_leverage_is_a_whole_number_and_cross() -> None:
     ("changes", "status", "filled"),
     [
         ({"status": "NEW"}, OrderStatus.PENDING, "0"),
+        ({"status": "NEW", "remaining_size": None}, OrderStatus.PENDING, "0"),
         ({"status": "UNTRIGGERED"}, OrderStatus.PENDING, "0"),
         ({}, OrderStatus.OPEN, "0"),
         ({"remaining_size": "0.2", "avg_fill_price": "3000"}, OrderStatus.OPEN, "0.3"),
@@ -345,6 +350,8 @@ def test_what_was_executed_decides(
         {**RAW, "side": "BOTH"},
         {**RAW, "instruction": "FOK"},
         {**RAW, "size": "much"},
+        {**RAW, "remaining_size": None},
+        {**RAW, "remaining_size": None, "status": "CLOSED"},
         {key: value for key, value in RAW.items() if key != "id"},
         "text",
         None,
@@ -378,11 +385,12 @@ def test_late_refusals(reason: str, kind: type[OrderRejected] | None) -> None:
 def test_an_order_is_looked_for_where_it_lives_then_in_the_history() -> None:
     live, ended = VENUE.encode_order_queries(CancelRequest(symbol=ETH, client_id="7"), PERP)
     assert str(live) == "GET /orders/by_client_id/7"
-    assert (str(ended), (ended.query or {})["client_id"]) == ("GET /orders-history", "7")
+    filters = {"market": ETH, "page_size": "1000"}
+    assert (str(ended), ended.query) == ("GET /orders-history", {**filters, "client_id": "7"})
     query = CancelRequest(symbol=ETH, order_id="17")
     live, ended = VENUE.encode_order_queries(query, PERP)
     assert str(live) == "GET /orders/17"
-    assert "client_id" not in (ended.query or {})
+    assert ended.query == filters
     again = {**RAW, "client_id": "7", "id": "18", "created_at": NOW_MS + 5}
     history = {"next": None, "results": [RAW, again]}
     found = VENUE.decode_order_query(history, CancelRequest(symbol=ETH, client_id="7"))
@@ -406,6 +414,24 @@ def test_fills_are_read_page_by_page() -> None:
 # --------------------------------------------------------------------------- errors
 
 
+def test_a_fee_is_of_the_currency_that_it_names() -> None:
+    row = {
+        "id": "1",
+        "order_id": "2",
+        "client_id": "7",
+        "market": ETH,
+        "side": "BUY",
+        "price": "3000",
+        "size": "0.5",
+        "fee": "0.1",
+        "fee_currency": "DIME",
+        "liquidity": "MAKER",
+        "created_at": NOW_MS,
+    }
+    [fill] = VENUE.decode_fills({"results": [row], "next": None}, None).fills
+    assert (fill["fee"], fill["fee_asset"], fill["client_order_id"]) == (D("0.1"), "DIME", "7")
+
+
 @pytest.mark.parametrize(
     ("status", "code", "message", "kind"),
     [
@@ -415,12 +441,25 @@ def test_fills_are_read_page_by_page() -> None:
         (400, "VALIDATION_ERROR", "price is not a multiple of the tick size", PrecisionRefused),
         (400, "VALIDATION_ERROR", "notional is below the minimum", PrecisionRefused),
         (400, "VALIDATION_ERROR", "reduce-only order would increase", ReduceOnlyRefused),
+        (400, "VALIDATION_ERROR", "margin requirement is not met", InsufficientMargin),
+        (400, "VALIDATION_ERROR", "price is outside the price band", PriceOutOfBand),
+        (400, "VALIDATION_ERROR", "too many open orders", LimitReached),
+        (400, "VALIDATION_ERROR", "client_id is a duplicate", DuplicateClientId),
         (400, "VALIDATION_ERROR", "client_id is too long", OrderRejected),
         (400, "VALIDATION_ERROR", "", OrderRejected),
         (400, "DUPLICATED_CLIENT_ID", "", DuplicateClientId),
         (400, "MARKET_NOT_FOUND", "", SymbolRefused),
         (400, "MARKET_NOT_OPEN", "", MarketUnavailable),
         (400, "NO_ACCESS_TO_MARKET", "", AuthError),
+        (400, "GEO_IP_BLOCK", "", AuthError),
+        (400, "IP_NOT_ALLOWED", "", AuthError),
+        (400, "INVALID_SUBKEY", "", AuthError),
+        (400, "INVALID_TOKEN_SCOPE", "", AuthError),
+        (400, "MARKET_MARGIN_RESTRICTED", "", MarketUnavailable),
+        (400, "ORDER_ID_NOT_FOUND", "", OrderNotFound),
+        (400, "ORDER_IS_NOT_OPEN", "", OrderNotFound),
+        (400, "INVALID_TOKEN", "", SessionEnded),
+        (400, "UNAUTHORIZED_ERROR", "", SessionEnded),
         (400, "SYSTEM_STATUS_CANCEL_ONLY", "", MarketUnavailable),
         (400, "SYSTEM_STATUS_POST_ONLY", "", MarketUnavailable),
         (400, "CLIENT_ORDER_ID_NOT_FOUND", "", OrderNotFound),
@@ -449,7 +488,10 @@ def test_errors_of_an_order(status: int, code: str, message: str, kind: type[Ven
         ({"code": -32602, "message": "VALIDATION_ERROR: bad tick size"}, PrecisionRefused),
         ({"code": -32602, "message": "Invalid parameters"}, OrderRejected),
         ({"code": 42901, "message": "Rate limit exceeded"}, RateLimited),
+        ({"code": 40110, "message": "Malformed Bearer Token"}, SessionEnded),
         ({"code": 40111, "message": "Invalid Bearer Token"}, SessionEnded),
+        ({"code": -32602, "message": "refused", "data": "INTERNAL_ERROR"}, OutcomeUnknown),
+        ({"code": 100, "message": "x", "data": "DUPLICATED_CLIENT_ID"}, DuplicateClientId),
         ({"code": 40300, "message": "Permission denied"}, AuthError),
         ({"code": 100, "message": "order is not a multiple of the increment"}, PrecisionRefused),
         ({"code": 100, "message": "method error"}, OutcomeUnknown),
@@ -521,6 +563,7 @@ def test_reading_needs_no_keys() -> None:
 def test_a_market() -> None:
     assert (PERP["tick"], PERP["step"], PERP["min_size"]) == (D("0.01"), D("0.001"), D("0.001"))
     assert (PERP["max_leverage"], PERP["price_band"], PERP["active"]) == (D(50), D("0.05"), True)
+    assert PERP["quote"] == "USDC", "what fees are paid in, so that they count in sums"
 
 
 def test_a_market_of_thousands() -> None:
@@ -555,6 +598,13 @@ def test_positions_by_side_whatever_the_sign() -> None:
         D(4000),
     )
     assert (long["side"], long["size"], long["liquidation_price"]) == ("long", D("0.5"), None)
+
+
+@pytest.mark.parametrize("mode", ["cross", "isolated"])
+def test_a_margin_mode(mode: str) -> None:
+    config = {"market": ETH, "leverage": 20, "margin_type": mode.upper()}
+    info = VENUE.decode_leverage_info({"account": ADDRESS, "configs": [config]}, PERP)
+    assert (info["margin_mode"], info["leverage"]) == (mode, D(20))
 
 
 def test_the_accounts_own_fees() -> None:
@@ -706,6 +756,11 @@ def test_a_fill_in_binary_of_the_version_without_a_currency() -> None:
     assert (fill["id"], fill["order_id"], fill["client_order_id"]) == ("9", "17", None)
     assert (fill["side"], fill["liquidity"], fill["fee"]) == ("sell", "maker", D("-0.01"))
     assert (fill["fee_asset"], fill["timestamp_ms"]) == ("USDC", NOW_MS)
+    names = b"".join(map(text, ("9", "17", "7", "8", ETH, "DIME")))
+    frame = header(116, sbe.FILL) + fixed + pack("<BQ", 0, 1) + names
+    (update,) = ParadexAccountStream().decode(frame)
+    assert isinstance(update, FillUpdate)
+    assert (update.fill["client_order_id"], update.fill["fee_asset"]) == ("7", "DIME")
 
 
 @pytest.mark.parametrize(
@@ -826,13 +881,29 @@ def test_a_call_has_the_body_that_was_signed() -> None:
 
 def test_the_answer_to_an_order_holds_the_order() -> None:
     stream = ParadexAccountStream()
-    stream._calls[7] = None  # type: ignore[assignment]
+    stream._calls[7] = _Call(None, PLACE, 0.0)  # type: ignore[arg-type]
     created = {"order": RAW, "created_at": NOW_MS, "received_at": NOW_MS * 10**6}
     (reply,) = stream.decode(said(id=7, result=created))
     assert reply == Reply(7, body=RAW)
     (reply,) = stream.decode(said(id=7, error={"code": 42901, "message": "Rate limit exceeded"}))
     assert isinstance(reply, Reply)
     assert type(VENUE.decode_error(200, reply.body, PLACE)) is RateLimited
+    (reply,) = stream.decode(said(id=7, error={"code": 40111, "message": "Invalid Bearer Token"}))
+    assert isinstance(reply, Reply)
+    assert type(reply.error) is SessionEnded
+    assert "POST /orders" in str(reply.error)
+
+
+@pytest.mark.parametrize("message", [{}, {"method": "notice"}, {"result": {}}, {"id": None}])
+def test_a_message_that_answers_nothing_confirms_nothing(message: dict[str, Any]) -> None:
+    assert ParadexAccountStream().decode(said(**message)) == ()
+    assert ParadexAccountStream().decode(said(id=0, result={})) == (Subscribed("auth"),)
+
+
+@pytest.mark.parametrize("frame", [b"", b"{", b"\0"])
+def test_a_frame_of_next_to_nothing_is_not_understood(frame: bytes) -> None:
+    with pytest.raises((ProtocolError, DecodeError)):
+        list(ParadexMarketStream().decode(frame))
 
 
 def test_a_socket_without_a_token_is_not_entered() -> None:

@@ -63,6 +63,7 @@ from wrappers.edgex_wire import (
     ERRORS,
     REASONS,
     SUCCESS,
+    cancel_all_error,
     cancel_error,
     checked,
     decode_fill,
@@ -92,6 +93,7 @@ FORCES: Final = {
     TimeInForce.FOK: "FILL_OR_KILL",
 }
 _CANCELS: Final = ("cancelOrderById", "cancelOrderByClientOrderId")
+_CANCEL_ALL: Final = "cancelAllOrder"
 _MINUTE_MS: Final = 60_000
 _NONE: Final = Decimal(0)
 
@@ -162,7 +164,9 @@ class EdgexExchange(MultiPerpDexMixin, MultiPerpDex):
         good = status < 400 and isinstance(answer, dict) and answer.get("code") == SUCCESS
         if not good:
             return error_of(answer, status, request)
-        return cancel_error(answer, request) if request.path.endswith(_CANCELS) else None
+        if request.path.endswith(_CANCELS):
+            return cancel_error(answer, request)
+        return cancel_all_error(answer, request) if request.path.endswith(_CANCEL_ALL) else None
 
     def decode_page(self, status: int, text: str, request: Request) -> MpdexError | None:
         """A door that refuses without JSON has not let anything in."""
@@ -247,8 +251,11 @@ class EdgexExchange(MultiPerpDexMixin, MultiPerpDex):
     def encode_order(self, order: OrderRequest, market: Market, now_ns: int) -> Request:
         """Signed here: its expiry counts from now.
 
-        Raises: BadOrder: a market order without the mark price that its signature is made with.
+        Raises: BadOrder: a market order without the mark price that its signature is made with; a
+            client id with a comma, by which the venue would look for two orders.
         """
+        if "," in order.client_id:
+            raise BadOrder(f"client_order_id {order.client_id!r}: no comma here", venue=VENUE)
         at_market = order.price is None
         draft = Draft(
             kind="MARKET" if at_market else "LIMIT",
@@ -287,7 +294,7 @@ class EdgexExchange(MultiPerpDexMixin, MultiPerpDex):
 
     def encode_cancel_all(self, market: Market) -> Request:
         fields = {"filterContractIdList": [self.wire_name(market)]}
-        return self._order_command("cancelAllOrder", Lane.CANCEL, fields)
+        return self._order_command(_CANCEL_ALL, Lane.CANCEL, fields)
 
     def encode_order_queries(self, query: CancelRequest, market: Market) -> list[Request]:
         """The live place, then the newest of the history (which knows no filter by our id)."""

@@ -147,7 +147,7 @@ class EdgexV2Auth(EdgexAuth):
             header("api_key", api_key),
             header("passphrase", passphrase),
         )
-        self._secret = b64encode(secret.encode())  # the text itself is the key of the HMAC
+        self._secret = b64encode(secret.strip().encode())  # the text itself is the key of the HMAC
         self._signer = own_signer(
             EvmSigner, signer_private_key.strip(), "signer_private_key", VENUE
         )

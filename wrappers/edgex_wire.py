@@ -385,8 +385,22 @@ def error_of(answer: Json, status: int, request: Request) -> MpdexError:
 
 def cancel_error(answer: Json, request: Request) -> MpdexError | None:
     """What the answer says of the one order that was to be canceled; None: it will be, or is."""
-    results: Mapping[str, str] = answer["data"].get("cancelResultMap") or {}
-    result = next(iter(results.values()), "no result")
+    return _of_cancel(next(iter(_canceled(answer)), "no result"), answer, request)
+
+
+def cancel_all_error(answer: Json, request: Request) -> MpdexError | None:
+    """The first order of which nobody knows what became; None: none is left open."""
+    errors = (_of_cancel(result, answer, request) for result in _canceled(answer))
+    return next((error for error in errors if isinstance(error, OutcomeUnknown)), None)
+
+
+def _canceled(answer: Json) -> list[str]:
+    data = answer.get("data")
+    results = data.get("cancelResultMap") if isinstance(data, dict) else None
+    return [str(result) for result in results.values()] if isinstance(results, dict) else []
+
+
+def _of_cancel(result: str, answer: Json, request: Request) -> MpdexError | None:
     if result.startswith(SUCCESS):
         return None
     if ERRORS.get(result) is OrderNotFound:

@@ -281,7 +281,8 @@ def _filled(raw: Json, size: Decimal, average: Decimal | None, reason: str) -> D
     """What is missing from the rest was executed, unless the order was ended before any trade:
     the documentation shows such a one with nothing left and a reason."""
     rest = raw.get("remaining_size")
-    if rest is None or (reason and average is None):
+    untried = rest is None and _LIVE.get(raw["status"]) is OrderStatus.PENDING
+    if untried or (reason and average is None):
         return _NONE
     return size - Decimal(rest)
 
@@ -347,14 +348,15 @@ def position_update(raw: Json) -> PositionUpdate:
 
 
 def decode_market(raw: Json) -> Market:
-    """One perpetual. Its smallest size is its size step."""
+    """One perpetual. Its smallest size is its size step. Prices are in USD; what is paid with them,
+    fees and profits, is in the currency it is settled in, which counts as its quote."""
     step, coin = Decimal(raw["order_size_increment"]), raw["base_currency"]
     margin = raw.get("delta1_cross_margin_params") or {}
     initial = nonzero(margin.get("imf_base"))
     return Market(
         symbol=raw["symbol"],
         coin=coin,
-        quote=raw["quote_currency"],
+        quote=raw.get("settlement_currency") or raw["quote_currency"],
         kind="perp",
         tick=Decimal(raw["price_tick_size"]),
         step=step,

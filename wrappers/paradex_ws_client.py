@@ -22,7 +22,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from mpdex.errors import AuthError
+from mpdex.errors import AuthError, SessionEnded
 from mpdex.types import (
     BboUpdate,
     BookUpdate,
@@ -61,6 +61,7 @@ _HANDSHAKES: Final = (
 _BAD_REQUEST: Final = 400
 _AUTH: Final = "auth"
 _AUTH_ID: Final = 0  # ids of all other requests begin with 1
+_SUBSCRIBING: Final = Request("WS", "subscribe")
 _BRACE: Final = 0x7B
 _BLANK: Final = 0x20
 # Second bytes that follow a brace in JSON, and never in a binary frame: its first two bytes are the
@@ -95,7 +96,9 @@ _message = msgspec.json.Decoder(_Message, float_hook=Decimal).decode
 
 
 def is_text(frame: bytes) -> bool:
-    """Whether a frame is JSON; see above for why two bytes tell."""
+    """Whether a frame is JSON, or too short for anything else; see above for why two bytes tell."""
+    if len(frame) < 2:
+        return True
     return frame[0] == _BRACE and (frame[1] >= _BLANK or frame[1] in _CONTROLS)
 
 
@@ -159,14 +162,22 @@ class ParadexStream(VenueStream):
 
     def _decode_reply(self, message: _Message) -> Iterable[Event]:
         id = message.id or 0
-        if id in self._calls:  # judged as an answer of the REST API is
-            failed = message.error is not None
-            body = {"error": message.error} if failed else _answer(message.result)
-            return (Reply(id, body=body),)
         if message.error is not None:
-            answer, request = {"error": message.error}, Request("WS", "subscribe")
-            return (Reply(id, error=error_of(answer, 0, request)),)
+            return (self._refused(id, {"error": message.error}),)
+        if message.id is None:
+            return ()
+        if id in self._calls:
+            return (Reply(id, body=_answer(message.result)),)
         return (Subscribed(_AUTH),) if id == _AUTH_ID else (Reply(id, body=message.result),)
+
+    def _refused(self, id: int, answer: Json) -> Reply:
+        """Calls are judged as answers of the REST API are, but for a token that holds no more: that
+        ends the connection."""
+        call = self._calls.get(id)
+        error = error_of(answer, 0, _SUBSCRIBING if call is None else call.request)
+        if call is None or isinstance(error, SessionEnded):
+            return Reply(id, error=error)
+        return Reply(id, body=answer)
 
 
 # --------------------------------------------------------------------------- market data

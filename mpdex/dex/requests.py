@@ -9,8 +9,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mpdex.dex.core import DexCore
-from mpdex.errors import MissingCredentials, MpdexError, NonceRefused
+from mpdex.errors import (
+    MissingCredentials,
+    MpdexError,
+    NonceRefused,
+    OutcomeUnknown,
+    ProtocolError,
+)
 from mpdex.types import Challenge, Json, Reads, Request, Session, WalletProof
+from mpdex.utils.translation import checked
 
 if TYPE_CHECKING:
     from mpdex.utils.session import SessionKeeper
@@ -97,7 +104,7 @@ class Requests(DexCore):
             del self._sent_nonces[next(iter(self._sent_nonces))]
 
     def _failure(self, status: int, answer: Json, request: Request) -> MpdexError | None:
-        error = self.decode_error(status, answer, request)
+        error = self._verdict(status, answer, request)
         if request.command:
             self._answered_at = self.clock.monotonic()
         if error is None or self._nonces is None or request.nonce is None:
@@ -107,6 +114,18 @@ class Requests(DexCore):
         elif self.spares_nonce(error):
             self._nonces.spare(request.nonce)
         return error
+
+    def _verdict(self, status: int, answer: Json, request: Request) -> MpdexError | None:
+        """What the venue's words mean. Of a form that nobody knows: that it is not known."""
+        try:
+            return self._decode_error(status, answer, request)
+        except ProtocolError as error:
+            kind = OutcomeUnknown if request.command else ProtocolError
+            return kind(error.detail, venue=self.name, raw=answer, request=str(request))
+
+    @cached_property
+    def _decode_error(self) -> Callable[[int, Json, Request], MpdexError | None]:
+        return checked(self.SPEC.name)(self.decode_error)
 
     # ----------------------------------------------------------------- logins
 

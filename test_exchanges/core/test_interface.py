@@ -16,6 +16,7 @@ from mpdex.errors import (
     AuthError,
     BadOrder,
     MissingCredentials,
+    MpdexError,
     NotSynced,
     OrderNotFound,
     OutcomeUnknown,
@@ -23,6 +24,7 @@ from mpdex.errors import (
     TransportError,
     Unsupported,
     UsageError,
+    VenueError,
 )
 from mpdex.types import (
     CancelRequest,
@@ -384,6 +386,32 @@ def test_keys_are_checked_by_name(keys: dict[str, Any], error: type[Exception], 
 def test_no_key_is_in_the_repr() -> None:
     dex = Acme(api_key="long-secret-key", secret_key="another-secret")  # noqa: S106
     assert repr(dex) == str(dex) == "<Acme>"
+
+
+def test_what_a_request_carries_is_not_in_its_repr() -> None:
+    """Logins have a key in their body, proofs one in their headers."""
+    carried = {"json": {"api_key": "long-secret"}, "body": b"long-secret"}
+    request = Request("POST", "/login", **carried, headers={"X-Key": "long-secret"})
+    assert "POST" in repr(request)
+    assert "/login" in repr(request)
+    assert "long-secret" not in f"{request!r} {request}"
+
+
+@pytest.mark.parametrize(("command", "kind"), [(True, OutcomeUnknown), (False, ProtocolError)])
+@pytest.mark.parametrize("answer", [{}, [], None, {"code": None}, {"code": "x"}])
+def test_a_verdict_in_a_form_that_nobody_knows_is_none(
+    command: bool, kind: type[Exception], answer: Json
+) -> None:
+    class Strict(Acme):
+        def decode_error(self, status: int, answer: Json, request: Request) -> MpdexError | None:
+            return None if int(answer["code"]) == 0 else VenueError("no", venue="acme")
+
+    dex, request = Strict(read_only=True), Request("POST", "/order", command=command)
+    assert dex._failure(200, {"code": 0}, request) is None
+    assert type(dex._failure(200, {"code": 1}, request)) is VenueError
+    error = dex._failure(200, answer, request)
+    assert type(error) is kind
+    assert "POST /order" in str(error)
 
 
 async def test_read_only_refuses_what_needs_keys(wire: Wire) -> None:

@@ -94,6 +94,7 @@ def market(symbol: str = BTC) -> Market:
         "symbol": symbol,
         "base_currency": symbol.partition("-")[0],
         "quote_currency": "USD",
+        "settlement_currency": "USDC",
         "order_size_increment": "0.001",
         "price_tick_size": "0.1",
         "asset_kind": "PERP",
@@ -177,7 +178,7 @@ def test_markets_and_their_chain(recorded: Recorded) -> None:
     venue = ParadexExchange(**KEYS)
     answers = [recorded("http_system_config_testnet"), recorded("http_markets")]
     (boden,) = venue.decode_markets(answers)
-    assert (boden["symbol"], boden["coin"], boden["quote"]) == ("BODEN-USD-PERP", "BODEN", "USD")
+    assert (boden["symbol"], boden["coin"], boden["quote"]) == ("BODEN-USD-PERP", "BODEN", "USDC")
     assert (boden["tick"], boden["step"], boden["min_size"]) == (D("0.00001"), D(1), D(1))
     assert (boden["min_notional"], boden["max_size"]) == (D(200), D(520000))
     assert (boden["max_leverage"], boden["price_band"]) == (D(5), D("0.2"))

@@ -52,8 +52,8 @@ def render_market(market: SimMarket, maker: Decimal, taker: Decimal) -> dict[str
     return {
         "symbol": market.symbol,
         "base_currency": market.coin,
-        "quote_currency": market.quote,
-        "settlement_currency": SETTLEMENT,
+        "quote_currency": "USD",
+        "settlement_currency": market.quote,
         "order_size_increment": number(market.step),
         "price_tick_size": number(market.tick),
         "min_notional": number(market.min_notional or ZERO),

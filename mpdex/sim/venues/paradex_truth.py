@@ -29,7 +29,7 @@ def _perp(coin: str, tick: str, step: str, most: int) -> SimMarket:
     return SimMarket(
         symbol=f"{coin}-USD-PERP",
         coin=coin,
-        quote="USD",
+        quote="USDC",  # what is paid in; prices are called USD
         tick=Decimal(tick),
         step=Decimal(step),
         min_size=Decimal(step),
