@@ -127,13 +127,21 @@ def _checked_keys(dex: DexCore, keys: Mapping[str, str]) -> Mapping[str, str]:
     unknown = sorted(set(keys) - {*spec.credentials, *spec.optional_credentials})
     if unknown:
         raise UsageError(f"unknown key {', '.join(unknown)}", venue=spec.name)
+    keys = {
+        name: value.strip() if isinstance(value, str) else value for name, value in keys.items()
+    }
+    damaged = [name for name, value in keys.items() if not str(value).isprintable()]
+    if damaged:  # in a header, a line that was broken in copying would begin another header
+        raise UsageError(
+            f"{damaged[0]} has letters that no key has; copy it again", venue=spec.name
+        )
     missing = [name for name in spec.credentials if not keys.get(name)]
     if missing and not dex.read_only:
         template = f"keys/copy.pk_{spec.name.replace('.', '_')}.py"
         raise MissingCredentials(
             f"{', '.join(missing)} missing; {template} shows what is needed", venue=spec.name
         )
-    return dict(keys)
+    return keys
 
 
 def _check_own_methods(kind: type[DexCore], keys: Mapping[str, str]) -> None:

@@ -118,5 +118,16 @@ def test_every_key_that_is_named_is_taken_and_no_other(venue: str) -> None:
         kind(read_only=True, another_key="")
 
 
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_key_that_was_broken_in_copying_is_refused_and_not_told(venue: str) -> None:
+    """What goes into a header with a line break would begin another header."""
+    kind: Any = load(venue)
+    keys = keys_of(venue)
+    for name in {*keys.needed, *keys.optional, *itertools.chain(*keys.choices)}:
+        with pytest.raises(UsageError, match=f"{name} has letters that no key has") as caught:
+            kind(read_only=True, **{name: "secret\r\nX-Admin: 1"})
+        assert "Admin" not in str(caught.value)
+
+
 def template_of(venue: str) -> str:
     return f"keys/copy.pk_{venue.replace('.', '_')}.py"

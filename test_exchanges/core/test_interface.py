@@ -383,6 +383,11 @@ def test_keys_are_checked_by_name(keys: dict[str, Any], error: type[Exception], 
         Acme(**keys)
 
 
+def test_white_space_around_a_key_is_none_of_it() -> None:
+    copied = {"api_key": " key\n", "secret_key": "\tword"}
+    assert Acme(**copied).keys == {"api_key": "key", "secret_key": "word"}
+
+
 def test_no_key_is_in_the_repr() -> None:
     dex = Acme(api_key="long-secret-key", secret_key="another-secret")  # noqa: S106
     assert repr(dex) == str(dex) == "<Acme>"
