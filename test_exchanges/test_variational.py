@@ -55,13 +55,6 @@ def far_end(stage: Stage) -> VariationalSim:
     return venue
 
 
-def seen_by(stage: Stage) -> list[SimRequest]:
-    """Every request that arrives from now on."""
-    told: list[SimRequest] = []
-    stage.world.server.hosts[stage.name].arrivals.append(lambda _v, _op, one: told.append(one))
-    return told
-
-
 def paths(told: list[SimRequest]) -> list[str]:
     return [one.path.removeprefix("/api") for one in told]
 
@@ -131,7 +124,7 @@ class TestVariational(VenueConformance):
     @staged()
     async def test_a_market_order_is_a_quote_and_its_acceptance(self, stage: Stage) -> None:
         dex = await stage.open()
-        told = seen_by(stage)
+        told = stage.requests()
         await dex.create_order(stage.symbol, "buy", stage.unit, slippage_bps=30)
         asked, accepted = told
         assert (asked.path, accepted.path) == (INDICATIVE, PLACE)
@@ -155,7 +148,7 @@ class TestVariational(VenueConformance):
     @staged()
     async def test_a_quote_far_from_the_mark_is_not_accepted(self, stage: Stage) -> None:
         dex = await stage.open()
-        told = seen_by(stage)
+        told = stage.requests()
         far_end(stage).market.spread = Decimal("0.01")
         with pytest.raises(NoImmediateMatch, match="from the mark"):
             await dex.create_order(stage.symbol, "sell", stage.unit)
@@ -291,7 +284,7 @@ class TestVariational(VenueConformance):
 
     @staged()
     async def test_one_sign_in_serves_everything(self, stage: Stage) -> None:
-        told = seen_by(stage)
+        told = stage.requests()
         dex = await stage.open()
         await asyncio.gather(*(dex.get_collateral() for _ in range(3)))
         signing = [path for path in paths(told) if path.startswith("/auth") or path == "/me"]
@@ -307,7 +300,7 @@ class TestVariational(VenueConformance):
     @staged()
     async def test_a_token_of_a_browser_is_enough_until_it_is_over(self, stage: Stage) -> None:
         keys = far_end(stage).token_credentials()
-        told = seen_by(stage)
+        told = stage.requests()
         dex = await stage.open(wallet_private_key="", **keys)
         assert [path for path in paths(told) if "/auth" in path] == []
         await stage.rest(dex)
@@ -337,7 +330,7 @@ class TestVariational(VenueConformance):
         store = SessionStore("variational", tmp_path / "sessions")
         kind = type("Kept", (self.kind(),), {"_kept": store})
         await stage.make(kind, wallet_private_key="").sign_in(prove)
-        told = seen_by(stage)
+        told = stage.requests()
         dex = await stage.open(kind, wallet_private_key="")
         await stage.rest(dex)
         assert [path for path in paths(told) if "/auth" in path] == []
@@ -357,7 +350,7 @@ class TestVariational(VenueConformance):
 
     @staged()
     async def test_a_key_of_another_wallet_sends_no_signature(self, stage: Stage) -> None:
-        told = seen_by(stage)
+        told = stage.requests()
         with pytest.raises(UsageError, match="not of wallet_address"):
             await stage.open(wallet_private_key="0x" + "11" * 32)
         assert "/auth/login" not in paths(told)
@@ -371,7 +364,7 @@ class TestVariational(VenueConformance):
     @staged()
     async def test_a_challenge_is_no_refusal_of_keys(self, stage: Stage) -> None:
         dex = await stage.open()
-        told = seen_by(stage)
+        told = stage.requests()
         wall = wire.wall()
         hosts = stage.world.server.hosts[stage.name]
         for key in list(hosts._routes):
@@ -390,7 +383,7 @@ class TestVariational(VenueConformance):
         dex = await stage.open()
         with pytest.raises(Unsupported):
             await dex.start_streams([Topic("mark", stage.symbol)])
-        told = seen_by(stage)
+        told = stage.requests()
         heard: list[Any] = []
         dex.on_orderbook(stage.symbol, heard.append)
         dex.size_book(stage.symbol, "0.3")
@@ -484,7 +477,7 @@ class TestVariational(VenueConformance):
 
     @staged()
     async def test_without_keys_only_what_is_public_is_looked_at(self, stage: Stage) -> None:
-        told = seen_by(stage)
+        told = stage.requests()
         dex = await stage.open(read_only=True)
         assert (await dex.get_orderbook(stage.symbol))["indicative"]
         assert {one.path.split("/")[2] for one in told} == {"metadata", "quotes"}

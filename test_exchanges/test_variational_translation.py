@@ -137,7 +137,7 @@ def quoted(**changes: Any) -> dict[str, Any]:
 
 
 def body_of(request: Request) -> Json:
-    return msgspec.json.decode(sealed(request).body, type=Any)
+    return msgspec.json.Decoder(float_hook=D).decode(sealed(request).body)
 
 
 def token(expires: int | None) -> str:
@@ -236,9 +236,9 @@ def test_a_step_of_sizes_is_one_coin_at_most_also_without_a_price(price: str, lo
 # --------------------------------------------------------------------------- orders
 
 
-@pytest.mark.parametrize(("bps", "told"), [(None, 0.005), (D(25), 0.0025), (D(100), 0.01)])
+@pytest.mark.parametrize(("bps", "told"), [(None, "0.005"), (D(25), "0.0025"), (D(100), "0.01")])
 def test_a_market_order_accepts_the_quote(
-    dex: VariationalExchange, eth: Market, bps: Decimal | None, told: float
+    dex: VariationalExchange, eth: Market, bps: Decimal | None, told: str
 ) -> None:
     request = dex.encode_order(order(slippage_bps=bps), eth, 0)
     assert isinstance(request, QuotedOrder)
@@ -252,7 +252,7 @@ def test_a_market_order_accepts_the_quote(
     assert body_of(sent) == {
         "quote_id": QUOTE_ID,
         "side": "buy",
-        "max_slippage": told,
+        "max_slippage": D(told),
         "is_reduce_only": False,
     }
 
@@ -264,9 +264,9 @@ def test_what_a_quote_is_away_from_the_mark_counts(
     request = dex.encode_order(order(side=side, slippage_bps=D(10)), eth, 0)
     sent = dex.decode_countersign(quoted(), request)
     left = D("0.001") - D(1) / 1885
-    assert body_of(sent)["max_slippage"] == pytest.approx(float(left))
+    assert body_of(sent)["max_slippage"].quantize(D("1e-20")) == left.quantize(D("1e-20"))
     better = dex.decode_countersign(quoted(bid="1890", ask="1880"), request)
-    assert body_of(better)["max_slippage"] == 0.001
+    assert body_of(better)["max_slippage"] == D("0.001")
     with pytest.raises(NoImmediateMatch, match="from the mark of 1885"):
         dex.decode_countersign(quoted(bid="1880", ask="1890"), request)
 

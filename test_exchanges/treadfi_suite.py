@@ -23,7 +23,6 @@ from mpdex.errors import (
     SessionEnded,
     UsageError,
 )
-from mpdex.sim.venue import SimRequest
 from mpdex.sim.venues.treadfi_front import TreadfiFront
 from mpdex.types import Challenge, Fill, OrderStatus, Position, WalletProof
 from mpdex.utils.session_store import SessionStore
@@ -34,13 +33,6 @@ def far_end(stage: Stage) -> TreadfiFront:
     venue = stage.world.venues[stage.name]
     assert isinstance(venue, TreadfiFront)
     return venue
-
-
-def seen_by(stage: Stage) -> list[SimRequest]:
-    """Every request that arrives from now on."""
-    told: list[SimRequest] = []
-    stage.world.server.hosts[stage.name].arrivals.append(lambda _v, _op, one: told.append(one))
-    return told
 
 
 class OwnFills(Suite):
@@ -105,7 +97,7 @@ class OwnFills(Suite):
     @staged()
     async def test_what_is_shown_to_treadfi_is_shown_to_nobody_else(self, stage: Stage) -> None:
         dex = await stage.open()
-        told = seen_by(stage)
+        told = stage.requests()
         await stage.hear(dex)
         await stage.take(dex, "buy", time_in_force=None)
         await dex.get_collateral()
@@ -131,7 +123,7 @@ class BySession(OwnFills):
     @staged()
     async def test_one_login_serves_everything(self, stage: Stage) -> None:
         dex = await stage.open()
-        told = seen_by(stage)
+        told = stage.requests()
         await asyncio.gather(*(dex.read_open_orders(stage.symbol) for _ in range(3)))
         await stage.rest(dex)
         await dex.get_collateral()
@@ -149,7 +141,7 @@ class BySession(OwnFills):
     async def test_a_kept_session_is_verified_and_used(self, stage: Stage, tmp_path: Path) -> None:
         kind = self.kept(tmp_path / "sessions")
         await (await stage.open(kind)).read_open_orders()
-        told = seen_by(stage)
+        told = stage.requests()
         again = await stage.open(kind)
         await again.read_open_orders()
         assert [one.path for one in told if "account/" in one.path] == [

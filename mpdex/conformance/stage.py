@@ -26,7 +26,7 @@ from mpdex.errors import OrderNotFound, Unsupported
 from mpdex.sim.exchange import SimExchange, SimOrder
 from mpdex.sim.market import Move, Source, default_walk
 from mpdex.sim.run import Running, start
-from mpdex.sim.venue import SimVenue
+from mpdex.sim.venue import SimRequest, SimVenue
 from mpdex.types import Market, Order, OrderStatus, PositionUpdate, StreamDown, StreamUp, Topic
 from mpdex.utils.precision import snap_price
 from mpdex.utils.virtual_loop import run_virtual
@@ -284,6 +284,13 @@ class Stage:
     def connections(self) -> int:
         """Sockets that are open at the venue."""
         return len(self.world.server.hosts[self.name].connections)
+
+    def requests(self) -> list[SimRequest]:
+        """Those that arrive from now on; the list grows."""
+        told: list[SimRequest] = []
+        host = self.world.server.hosts[self.name]
+        host.arrivals.append(lambda _venue, _op, request: told.append(request))
+        return told
 
     @contextmanager
     def nothing_sent(self) -> Iterator[None]:

@@ -6,11 +6,19 @@ words, JSON numbers from text, but for those that the source of a recording quot
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Any
 
 FORMS = (("amount", r"-?\d+(\.\d+)?"), ("time", r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*"))
+
+
+def recordings(shared: Path, venue: str) -> dict[str, Any]:
+    """Every recorded payload of a venue, by the name of its file."""
+    folder = shared / "recorded" / venue
+    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
 
 
 def shape(value: Any, quoted: Collection[str] = ()) -> dict[str, str]:

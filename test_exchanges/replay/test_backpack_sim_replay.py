@@ -9,14 +9,13 @@ differs is listed with its reason.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from replay.payload_shapes import kinds_that_differ, lacking, shape
+from replay.payload_shapes import kinds_that_differ, lacking, recordings, shape
 from sim.backpack_stage import ETH, SPOT, Stage, market_order, order, staged, taker
 
 D = Decimal
@@ -212,14 +211,9 @@ ANSWERS: dict[str, Maker] = {
 }
 
 
-def recordings(shared: Path) -> dict[str, Any]:
-    folder = shared / "recorded" / "backpack"
-    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
-
-
 @pytest.mark.parametrize("name", sorted(ANSWERS))
 def test_answers_and_frames_are_shaped_as_recorded(name: str, shared: Path) -> None:
-    recorded = shape(recordings(shared)[name], QUOTED)
+    recorded = shape(recordings(shared, "backpack")[name], QUOTED)
 
     @staged
     async def check(stage: Stage) -> None:
@@ -233,7 +227,7 @@ def test_answers_and_frames_are_shaped_as_recorded(name: str, shared: Path) -> N
 
 
 def test_error_texts_are_those_recorded(shared: Path) -> None:
-    recorded = recordings(shared)
+    recorded = recordings(shared, "backpack")
 
     @staged
     async def check(stage: Stage) -> None:
@@ -245,5 +239,5 @@ def test_error_texts_are_those_recorded(shared: Path) -> None:
 
 
 def test_every_recording_has_a_check(shared: Path) -> None:
-    assert recordings(shared).keys() == ANSWERS.keys() | NOT_SIMULATED.keys()
+    assert recordings(shared, "backpack").keys() == ANSWERS.keys() | NOT_SIMULATED.keys()
     assert not ANSWERS.keys() & NOT_SIMULATED.keys()

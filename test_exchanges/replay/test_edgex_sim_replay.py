@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from replay.payload_shapes import kinds_that_differ, lacking, shape
+from replay.payload_shapes import kinds_that_differ, lacking, recordings, shape
 from sim.edgex_stage import BOOKED, ENGINE, Stage, staged
 
 D = Decimal
@@ -247,14 +247,9 @@ ANSWERS: dict[str, Maker] = {
 }
 
 
-def recordings(shared: Path) -> dict[str, Any]:
-    folder = shared / "recorded" / "edgex"
-    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
-
-
 @pytest.mark.parametrize("name", sorted(ANSWERS))
 def test_answers_and_frames_are_shaped_as_recorded(name: str, shared: Path) -> None:
-    recorded = shape(recordings(shared)[name])
+    recorded = shape(recordings(shared, "edgex")[name])
 
     @staged
     async def check(stage: Stage) -> None:
@@ -269,7 +264,7 @@ def test_answers_and_frames_are_shaped_as_recorded(name: str, shared: Path) -> N
 
 
 def test_the_error_recorded_is_told_in_the_same_words(shared: Path) -> None:
-    recorded = recordings(shared)["ws_error"]["content"]
+    recorded = recordings(shared, "edgex")["ws_error"]["content"]
 
     @staged
     async def check(stage: Stage) -> None:
@@ -280,5 +275,5 @@ def test_the_error_recorded_is_told_in_the_same_words(shared: Path) -> None:
 
 
 def test_every_recording_has_a_check(shared: Path) -> None:
-    assert recordings(shared).keys() == ANSWERS.keys() | NOT_SIMULATED.keys()
+    assert recordings(shared, "edgex").keys() == ANSWERS.keys() | NOT_SIMULATED.keys()
     assert not ANSWERS.keys() & NOT_SIMULATED.keys()

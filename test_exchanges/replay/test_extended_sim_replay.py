@@ -8,14 +8,13 @@ older than the venue. What differs is listed with its reason.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from replay.payload_shapes import kinds_that_differ, lacking, shape
+from replay.payload_shapes import kinds_that_differ, lacking, recordings, shape
 from sim.extended_stage import ENGINE, ETH, READ_BACK, Stage, staged
 
 D = Decimal
@@ -242,14 +241,9 @@ ANSWERS: dict[str, Maker] = {
 }
 
 
-def recordings(shared: Path) -> dict[str, Any]:
-    folder = shared / "recorded" / "extended"
-    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
-
-
 @pytest.mark.parametrize("name", sorted(ANSWERS))
 def test_answers_and_frames_are_shaped_as_recorded(name: str, shared: Path) -> None:
-    recorded = shape(recordings(shared)[name])
+    recorded = shape(recordings(shared, "extended")[name])
 
     @staged
     async def check(stage: Stage) -> None:
@@ -263,7 +257,7 @@ def test_answers_and_frames_are_shaped_as_recorded(name: str, shared: Path) -> N
 
 
 def test_the_refusal_recorded_live_is_told_in_the_same_words(shared: Path) -> None:
-    recorded = recordings(shared)["http_error_1140"]["error"]
+    recorded = recordings(shared, "extended")["http_error_1140"]["error"]
 
     @staged
     async def check(stage: Stage) -> None:
@@ -275,5 +269,5 @@ def test_the_refusal_recorded_live_is_told_in_the_same_words(shared: Path) -> No
 
 
 def test_every_recording_has_a_check(shared: Path) -> None:
-    assert recordings(shared).keys() == ANSWERS.keys() | NOT_SIMULATED.keys()
+    assert recordings(shared, "extended").keys() == ANSWERS.keys() | NOT_SIMULATED.keys()
     assert not ANSWERS.keys() & NOT_SIMULATED.keys()

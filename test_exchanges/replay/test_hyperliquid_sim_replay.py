@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from replay.payload_shapes import kinds_that_differ, lacking, shape
+from replay.payload_shapes import kinds_that_differ, lacking, recordings, shape
 from sim.hyperliquid_stage import (
     ASSETS,
     ETH,
@@ -506,11 +506,6 @@ SAME_BUT_FOR_NUMBERS = (
 )
 
 
-def recordings(shared: Path) -> dict[str, Any]:
-    folder = shared / "recorded" / "hyperliquid"
-    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
-
-
 def spread(payload: Any) -> Any:
     """Mids without the coins that they are told of: those are not part of the form."""
     if not isinstance(payload, dict):
@@ -523,7 +518,7 @@ def spread(payload: Any) -> Any:
 
 @pytest.mark.parametrize("name", sorted(ANSWERS))
 def test_answers_and_frames_are_shaped_as_recorded(name: str, shared: Path) -> None:
-    recorded = shape(spread(recordings(shared)[name]))
+    recorded = shape(spread(recordings(shared, "hyperliquid")[name]))
 
     @staged
     async def check(stage: Stage) -> None:
@@ -537,7 +532,7 @@ def test_answers_and_frames_are_shaped_as_recorded(name: str, shared: Path) -> N
 
 @pytest.mark.parametrize("name", EXACT + SAME_BUT_FOR_NUMBERS)
 def test_the_venues_own_words(name: str, shared: Path) -> None:
-    recorded = recordings(shared)[name]
+    recorded = recordings(shared, "hyperliquid")[name]
 
     @staged
     async def check(stage: Stage) -> None:
@@ -561,5 +556,5 @@ async def test_frames_of_the_documentation_are_read(stage: Stage) -> None:
 
 
 def test_every_recording_has_a_check(shared: Path) -> None:
-    assert recordings(shared).keys() == ANSWERS.keys() | NOT_SIMULATED.keys() | SENT
+    assert recordings(shared, "hyperliquid").keys() == ANSWERS.keys() | NOT_SIMULATED.keys() | SENT
     assert not ANSWERS.keys() & NOT_SIMULATED.keys()

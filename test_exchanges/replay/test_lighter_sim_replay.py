@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from replay.payload_shapes import kinds_that_differ, lacking, shape
+from replay.payload_shapes import kinds_that_differ, lacking, recordings, shape
 from sim.lighter_stage import BTC, CREATE, ETH, SPOT, Stage, staged
 
 D = Decimal
@@ -316,11 +316,6 @@ ANSWERS: dict[str, Maker] = {
 }
 
 
-def recordings(shared: Path) -> dict[str, Any]:
-    folder = shared / "recorded" / "lighter"
-    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
-
-
 def places(payload: Any) -> dict[str, str]:
     """The shape of a payload; one market is as good as another."""
     found = shape(payload)
@@ -333,7 +328,7 @@ def places(payload: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", sorted(ANSWERS))
 def test_answers_and_frames_are_shaped_as_recorded(name: str, shared: Path) -> None:
-    recorded = places(recordings(shared)[name])
+    recorded = places(recordings(shared, "lighter")[name])
 
     @staged
     async def check(stage: Stage) -> None:
@@ -347,7 +342,7 @@ def test_answers_and_frames_are_shaped_as_recorded(name: str, shared: Path) -> N
 
 
 def test_fixed_texts_are_those_recorded(shared: Path) -> None:
-    recorded = recordings(shared)
+    recorded = recordings(shared, "lighter")
 
     @staged
     async def check(stage: Stage) -> None:
@@ -361,5 +356,5 @@ def test_fixed_texts_are_those_recorded(shared: Path) -> None:
 
 
 def test_every_recording_has_a_check(shared: Path) -> None:
-    assert recordings(shared).keys() == ANSWERS.keys() | NOT_SIMULATED.keys()
+    assert recordings(shared, "lighter").keys() == ANSWERS.keys() | NOT_SIMULATED.keys()
     assert not ANSWERS.keys() & NOT_SIMULATED.keys()

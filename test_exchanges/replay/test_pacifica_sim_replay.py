@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from replay.payload_shapes import kinds_that_differ, lacking, shape
+from replay.payload_shapes import kinds_that_differ, lacking, recordings, shape
 from sim.pacifica_stage import ETH, SPOT, Stage, cid, market_order, order, staged, taker
 
 D = Decimal
@@ -328,14 +328,9 @@ ANSWERS: dict[str, Maker] = {
 }
 
 
-def recordings(shared: Path) -> dict[str, Any]:
-    folder = shared / "recorded" / "pacifica"
-    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
-
-
 @pytest.mark.parametrize("name", sorted(ANSWERS))
 def test_answers_and_frames_are_shaped_as_recorded(name: str, shared: Path) -> None:
-    recorded = shape(recordings(shared)[name], QUOTED)
+    recorded = shape(recordings(shared, "pacifica")[name], QUOTED)
 
     @staged
     async def check(stage: Stage) -> None:
@@ -349,7 +344,7 @@ def test_answers_and_frames_are_shaped_as_recorded(name: str, shared: Path) -> N
 
 @pytest.mark.parametrize("name", sorted(name for name in ANSWERS if "error" in name))
 def test_errors_are_those_recorded(name: str, shared: Path) -> None:
-    recorded = recordings(shared)[name]
+    recorded = recordings(shared, "pacifica")[name]
 
     @staged
     async def check(stage: Stage) -> None:
@@ -369,5 +364,5 @@ def words(answer: Any) -> str:
 
 
 def test_every_recording_has_a_check(shared: Path) -> None:
-    assert recordings(shared).keys() == ANSWERS.keys() | NOT_SIMULATED.keys()
+    assert recordings(shared, "pacifica").keys() == ANSWERS.keys() | NOT_SIMULATED.keys()
     assert not ANSWERS.keys() & NOT_SIMULATED.keys()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from replay.payload_shapes import kinds_that_differ, lacking, shape
+from replay.payload_shapes import kinds_that_differ, lacking, recordings, shape
 from sim.paradex_stage import ETH, SOON, Stage, data, staged
 
 D = Decimal
@@ -231,11 +231,6 @@ ANSWERS: dict[str, Maker] = {
 }
 
 
-def recordings(shared: Path) -> dict[str, Any]:
-    folder = shared / "recorded" / "paradex"
-    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
-
-
 def closed(name: str, places: dict[str, str]) -> dict[str, str]:
     """Without the places whose kinds an example leaves open."""
     left = OPEN.get(name, set())
@@ -244,7 +239,7 @@ def closed(name: str, places: dict[str, str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", sorted(ANSWERS))
 def test_answers_and_frames_are_shaped_as_recorded(name: str, shared: Path) -> None:
-    recorded = shape(recordings(shared)[name], QUOTED)
+    recorded = shape(recordings(shared, "paradex")[name], QUOTED)
 
     @staged
     async def check(stage: Stage) -> None:
@@ -257,7 +252,7 @@ def test_answers_and_frames_are_shaped_as_recorded(name: str, shared: Path) -> N
 
 
 def test_errors_are_those_recorded(shared: Path) -> None:
-    recorded = recordings(shared)
+    recorded = recordings(shared, "paradex")
     errors = [name for name in recorded if name.startswith("ws_error")]
     assert len(errors) == 4
 
@@ -271,5 +266,5 @@ def test_errors_are_those_recorded(shared: Path) -> None:
 
 
 def test_every_recording_has_a_check(shared: Path) -> None:
-    assert recordings(shared).keys() == ANSWERS.keys() | NOT_SIMULATED.keys()
+    assert recordings(shared, "paradex").keys() == ANSWERS.keys() | NOT_SIMULATED.keys()
     assert not ANSWERS.keys() & NOT_SIMULATED.keys()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from replay.payload_shapes import kinds_that_differ, lacking, shape
+from replay.payload_shapes import kinds_that_differ, lacking, recordings, shape
 from sim.standx_stage import (
     BTC,
     ETH,
@@ -318,14 +318,9 @@ TAKEN: dict[str, Callable[[Stage, Any], Awaitable[None]]] = {
 }
 
 
-def recordings(shared: Path) -> dict[str, Any]:
-    folder = shared / "recorded" / "standx"
-    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
-
-
 @pytest.mark.parametrize("name", sorted(ANSWERS))
 def test_answers_and_frames_are_shaped_as_recorded(name: str, shared: Path) -> None:
-    recorded = shape(recordings(shared)[name])
+    recorded = shape(recordings(shared, "standx")[name])
 
     @staged
     async def check(stage: Stage) -> None:
@@ -340,7 +335,7 @@ def test_answers_and_frames_are_shaped_as_recorded(name: str, shared: Path) -> N
 
 @pytest.mark.parametrize("name", sorted(TAKEN))
 def test_requests_are_taken_as_recorded(name: str, shared: Path) -> None:
-    body = recordings(shared)[name]
+    body = recordings(shared, "standx")[name]
 
     @staged
     async def check(stage: Stage) -> None:
@@ -362,7 +357,7 @@ WORDS = [
 
 @pytest.mark.parametrize("name", WORDS)
 def test_words_are_those_recorded(name: str, shared: Path) -> None:
-    recorded = recordings(shared)[name]
+    recorded = recordings(shared, "standx")[name]
 
     @staged
     async def check(stage: Stage) -> None:
@@ -377,5 +372,5 @@ def test_words_are_those_recorded(name: str, shared: Path) -> None:
 
 def test_every_recording_has_a_check(shared: Path) -> None:
     checked = [ANSWERS.keys(), TAKEN.keys(), NOT_SIMULATED.keys()]
-    assert recordings(shared).keys() == set().union(*checked)
+    assert recordings(shared, "standx").keys() == set().union(*checked)
     assert sum(map(len, checked)) == len(set().union(*checked))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from replay.payload_shapes import kinds_that_differ, lacking, shape
+from replay.payload_shapes import kinds_that_differ, lacking, recordings, shape
 from sim.variational_stage import BTC, INSTRUMENT, Stage, staged
 
 from mpdex.sim.venues import variational_wire as wire
@@ -123,14 +122,9 @@ SAME = (
 )
 
 
-def recordings(shared: Path) -> dict[str, Any]:
-    folder = shared / "recorded" / "variational"
-    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
-
-
 @pytest.mark.parametrize("name", sorted(ANSWERS))
 def test_answers_and_frames_are_shaped_as_recorded(name: str, shared: Path) -> None:
-    recorded = shape(recordings(shared)[name])
+    recorded = shape(recordings(shared, "variational")[name])
 
     @staged
     async def check(stage: Stage) -> None:
@@ -144,7 +138,7 @@ def test_answers_and_frames_are_shaped_as_recorded(name: str, shared: Path) -> N
 
 @pytest.mark.parametrize("name", SAME)
 def test_words_are_those_recorded(name: str, shared: Path) -> None:
-    recorded = recordings(shared)[name]
+    recorded = recordings(shared, "variational")[name]
 
     @staged
     async def check(stage: Stage) -> None:
@@ -154,4 +148,4 @@ def test_words_are_those_recorded(name: str, shared: Path) -> None:
 
 
 def test_every_recording_has_a_check(shared: Path) -> None:
-    assert recordings(shared).keys() == ANSWERS.keys()
+    assert recordings(shared, "variational").keys() == ANSWERS.keys()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from decimal import Decimal
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -59,7 +60,7 @@ class Stage:
         return next(iter(self.exchange.accounts))
 
     def quote(self, bid: str, ask: str, size: int = 5) -> None:
-        prices = (int(float(text) * 10) * UNIT // 10 for text in (bid, ask))
+        prices = (int(Decimal(text) * 10) * UNIT // 10 for text in (bid, ask))
         bids, asks = ([(price, size * UNIT)] for price in prices)
         self.exchange.on_quote("ETH", Quote(bids, asks, True))
 
