@@ -237,10 +237,3 @@ def auth_of(keys: Mapping[str, str]) -> EdgexAuth:
     from wrappers.edgex_v2 import EdgexV2Auth
 
     return EdgexV2Auth(keys[ACCOUNT], *(keys[name] for name in V2_KEYS))
-
-
-def header(name: str, text: str) -> str:
-    value = text.strip()
-    if not (value.isascii() and value.isprintable()):
-        raise UsageError(f"{name} has letters that no key has; copy it again", venue=VENUE)
-    return value

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from mpdex.errors import BadOrder
 from mpdex.types import Json
-from mpdex.utils.signing import own_signer
+from mpdex.utils.signing import own_header, own_signer
 from mpdex.utils.signing.eip712 import (
     EvmSigner,
     address_word,
@@ -36,7 +36,6 @@ from wrappers.edgex_auth import (
     Draft,
     EdgexAuth,
     amounts_of,
-    header,
     nonce_of,
     number_of,
     rate_of,
@@ -144,8 +143,8 @@ class EdgexV2Auth(EdgexAuth):
     ) -> None:
         super().__init__(account_id)
         self._api_key, self._passphrase = (
-            header("api_key", api_key),
-            header("passphrase", passphrase),
+            own_header(api_key, "api_key", VENUE, barred=""),
+            own_header(passphrase, "passphrase", VENUE, barred=""),
         )
         self._secret = b64encode(secret.strip().encode())  # the text itself is the key of the HMAC
         self._signer = own_signer(

@@ -48,7 +48,8 @@ _LIFE_MS = 604_800_000
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 GONE: Final = (404, 405, 410)  # statuses that say that a call is not there any more
 _MITIGATED, _CHALLENGED = "cf-mitigated", (403, 503)
-# Pages, and the one line that Cloudflare has instead of a page.
+# Pages, and the one line that Cloudflare has instead of a page (UNVERIFIED: seen elsewhere, not
+# here).
 _OF_THE_WALL = ("<!doctype", "<html", "error code: 1")
 _WALL = (
     "Cloudflare asks for a browser (a challenge, not a refusal of your keys); it does so to "

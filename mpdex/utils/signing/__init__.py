@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from mpdex.errors import MissingDependency, UsageError
@@ -25,14 +25,19 @@ def own_signer(make: Callable[[Secret], T], secret: Secret, name: str, venue: st
         raise UsageError(f"{name} is wrong: {error.detail}", venue=venue) from None
 
 
-def own_header(text: str, name: str, venue: str) -> str:
+def own_header(
+    text: str, name: str, venue: str, *, barred: Collection[str] = _NOT_IN_COOKIES
+) -> str:
     """A user's key that goes into a header as it is, without white space around it.
 
     A line that was broken in copying would end the header there, and begin another.
 
+    Args:
+        barred: letters that it cannot have; what people choose themselves may have any.
+
     Raises: UsageError, without the key.
     """
     key = text.strip()
-    if not (key.isascii() and key.isprintable()) or _NOT_IN_COOKIES.intersection(key):
+    if not (key.isascii() and key.isprintable()) or any(c in barred for c in key):
         raise UsageError(f"{name} has letters that no key has; copy it again", venue=venue)
     return key
